@@ -1,0 +1,45 @@
+"""scikit-learn estimators for medical data, on torch.
+
+Public names are listed here and imported on first use: ``import sklearn_medsel`` is quick.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "DeepFeatureClassifier": "feature_selection",
+    "DeepFeatureCox": "feature_selection",
+    "DeepFeatureRegressor": "feature_selection",
+    "DeepFeatureSelector": "feature_selection",
+    "baseline_selectors": "feature_selection",
+    "compare_selectors": "feature_selection",
+    "nogueira_stability": "feature_selection",
+    "concordance_index": "survival",
+    "cox_regression": "survival",
+    "cox_univariate": "survival",
+    "kaplan_meier": "survival",
+    "logrank_test": "survival",
+    "make_survival_y": "survival",
+    "prognostic_check": "survival",
+    "FeatureImportanceDisplay": "inspection",
+    "KaplanMeierDisplay": "inspection",
+    "SelectionPathDisplay": "inspection",
+    "SelectionStabilityDisplay": "inspection",
+    "make_gene_expression": "datasets",
+}
+_PACKAGES = ("datasets", "feature_selection", "inspection", "persistence", "survival")
+
+__all__ = [*sorted(_HOME), *_PACKAGES]
+
+
+def __getattr__(name):
+    if name in _PACKAGES:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _HOME:
+        return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

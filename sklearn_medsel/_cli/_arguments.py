@@ -1,0 +1,161 @@
+"""The arguments of every subcommand; a new subcommand is one more function here."""
+
+import argparse
+
+from sklearn_medsel import __version__
+
+_EPILOG = """\
+examples:
+  python -m sklearn_medsel select genes.csv --target response --drop sample_id --out results
+  python -m sklearn_medsel select genes.parquet --time months --event death --out results
+  python -m sklearn_medsel demo --out demo
+
+Nothing here is a medical device."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors take one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message} (see --help)\n")
+
+
+def build_parser():
+    """Build the parser of ``python -m sklearn_medsel``.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        Its result has `module`, whose ``run(arguments)`` does the work.
+    """
+    parser = _Parser(
+        prog="sklearn_medsel",
+        description="scikit-learn estimators for medical data, from the command line.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"sklearn_medsel {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_select(commands)
+    _add_demo(commands)
+    return parser
+
+
+def _add_select(commands):
+    parser = commands.add_parser(
+        "select",
+        help="select genes from a table of samples x genes and write a report",
+        description=(
+            "Select genes from a table (CSV, TSV or parquet; one row per sample, one column per "
+            "gene), compare with LASSO, random forest, ANOVA + BH and ridge on all genes, and "
+            "write genes.csv, comparison.csv, pictures and one self-contained report.html."
+        ),
+    )
+    parser.set_defaults(module="sklearn_medsel._cli._select")
+    parser.add_argument(
+        "table", metavar="TABLE", help="the table: .csv, .tsv (also .gz) or .parquet"
+    )
+    roles = parser.add_argument_group("columns")
+    roles.add_argument("--target", metavar="COLUMN", help="classes or numbers to select genes for")
+    roles.add_argument("--time", metavar="COLUMN", help="follow-up time, for survival")
+    roles.add_argument("--event", metavar="COLUMN", help="1 = the event happened, 0 = censored")
+    roles.add_argument("--groups", metavar="COLUMN", help="patient, pair or batch kept in one fold")
+    roles.add_argument(
+        "--drop",
+        metavar="COLUMN",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="columns that are not genes; * and ? stand for other characters ('clin_*')",
+    )
+    job = parser.add_argument_group("selection and comparison")
+    job.add_argument(
+        "--task",
+        choices=("auto", "classification", "regression", "survival"),
+        default="auto",
+        help="default: from the target's values",
+    )
+    job.add_argument(
+        "--fdr", type=_fraction, default=0.1, help="false discovery rate (default 0.1)"
+    )
+    job.add_argument(
+        "--n-features",
+        metavar="N",
+        type=_n_features,
+        help="exactly N genes, or 'auto' for the fewest that predict well (default: by --fdr)",
+    )
+    job.add_argument("--cv", metavar="N", type=_at_least(2), default=5, help="folds (default 5)")
+    job.add_argument(
+        "--repeats", metavar="N", type=_at_least(1), default=2, help="of the folds (default 2)"
+    )
+    job.add_argument(
+        "--no-compare", dest="compare", action="store_false", help="leave out the other methods"
+    )
+    job.add_argument("--seed", metavar="N", type=_at_least(0), default=0, help="default 0")
+    job.add_argument("--jobs", metavar="N", type=_n_jobs, help="processes; -1 = one per core")
+    _add_output(parser, "medsel-report")
+
+
+def _add_demo(commands):
+    parser = commands.add_parser(
+        "demo",
+        help="run the main job on real lymphoma data (240 patients, 7,399 genes)",
+        description=(
+            "Select genes for death within two years and for survival in the DLBCL data of the "
+            "package "
+            'SurvSet (pip install "sklearn-medsel[demo]"). Takes about two minutes.'
+        ),
+    )
+    parser.set_defaults(module="sklearn_medsel._cli._demo")
+    parser.add_argument("--jobs", metavar="N", type=_n_jobs, help="processes; -1 = one per core")
+    _add_output(parser, "medsel-demo")
+
+
+def _add_output(parser, folder):
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--out", metavar="DIR", default=folder, help=f"folder for the results (default {folder})"
+    )
+    output.add_argument(
+        "--force", action="store_true", help="write into a folder that is not empty"
+    )
+    output.add_argument(
+        "--progress",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="progress on stderr (default: where it is a terminal)",
+    )
+    output.add_argument(
+        "--traceback", action="store_true", help="show where an error came from, for bug reports"
+    )
+
+
+def _fraction(written):
+    try:
+        value = float(written)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and 1, found {written!r}")
+    return value
+
+
+def _at_least(smallest):
+    def parse(written):
+        if not written.isdecimal() or int(written) < smallest:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number of at least {smallest}, found {written!r}"
+            )
+        return int(written)
+
+    return parse
+
+
+def _n_features(written):
+    return "auto" if written == "auto" else _at_least(1)(written)
+
+
+def _n_jobs(written):
+    if not written.removeprefix("-").isdecimal() or int(written) == 0:
+        raise argparse.ArgumentTypeError(f"must be a whole number other than 0, found {written!r}")
+    return int(written)

@@ -1,0 +1,155 @@
+"""Reading a table of samples x genes from CSV, TSV or parquet.
+
+pandas renames duplicate columns and pads short rows without a word. Here the header is looked at
+before pandas sees it, so that every oddity becomes a message that names the column or the row.
+"""
+
+import bz2
+import csv
+import gzip
+import lzma
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+_TEXT_KINDS = (".csv", ".tsv", ".tab", ".txt")
+_PARQUET_KINDS = (".parquet", ".pq")
+_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_MAX_NAMED = 5
+
+
+class InputError(ValueError):
+    """What the user gave cannot be used; the message says what and how to mend it."""
+
+
+def quoted(names, *, limit=_MAX_NAMED):
+    """Write names as ``'a', 'b' and 3 more``."""
+    names = [str(name) for name in names]
+    shown = ", ".join(repr(name) for name in names[:limit])
+    return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+def read_table(path):
+    """Read a table of samples (rows) x columns.
+
+    Parameters
+    ----------
+    path : str or path-like
+        ``.csv``, ``.tsv``, ``.tab``, ``.txt`` (each may be compressed: ``.gz``, ``.bz2``, ``.xz``),
+        ``.parquet`` or ``.pq``. A first column without a name holds the names of the samples.
+
+    Returns
+    -------
+    DataFrame
+        With unique column names.
+
+    Raises
+    ------
+    InputError
+        If the table is absent, unreadable or empty, or if columns have the same name or none.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file")
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder; give the table's file")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty")
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    kind = suffixes[-1] if suffixes else ""
+    if kind in _OPENERS and len(suffixes) > 1:
+        kind = suffixes[-2]
+    if kind in _PARQUET_KINDS:
+        frame = _read_parquet(path)
+    elif kind in _TEXT_KINDS:
+        frame = _read_text(path, "\t" if kind in (".tsv", ".tab") else None)
+    else:
+        raise InputError(
+            f"{path}: unknown kind of table {kind or '(no suffix)'!r}; save it as .csv, .tsv or "
+            ".parquet"
+        )
+    if not len(frame):
+        raise InputError(f"{path}: the table is empty: it has a header but no rows")
+    return frame
+
+
+def _read_parquet(path):
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise InputError(
+            f'{path}: reading parquet needs pyarrow: pip install "sklearn-medsel[demo]", '
+            "or save the table as .csv"
+        ) from error
+    try:
+        # Not pandas.read_parquet: tens of thousands of columns cost it minutes and gigabytes.
+        with parquet.ParquetFile(path, memory_map=True, pre_buffer=False) as file:
+            _check_names(path, file.schema_arrow.names)
+            return file.read(use_threads=False).to_pandas()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"{path}: cannot be read as parquet; write the file again") from error
+
+
+def _read_text(path, delimiter):
+    try:
+        names, delimiter, n_header_lines, first_width = _read_header(path, delimiter)
+        has_row_names = names[0] == "" or first_width == len(names) + 1
+        if first_width == len(names) + 1:  # as R's write.table does it
+            names = ["", *names]
+        elif first_width != len(names):
+            raise InputError(
+                f"{path}: the header has {len(names)} columns but the first row has {first_width}; "
+                "check the delimiter and the quotes"
+            )
+        _check_names(path, names[1:] if has_row_names else names)
+        return pd.read_csv(
+            path,
+            sep=delimiter,
+            header=None,
+            names=names,
+            skiprows=n_header_lines,
+            index_col=0 if has_row_names else False,
+            encoding="utf-8-sig",
+            low_memory=False,
+        ).rename_axis(index=None)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text; save the table as 'CSV UTF-8'") from error
+    except pd.errors.EmptyDataError as error:
+        raise InputError(f"{path}: the table is empty: it has a header but no rows") from error
+    except (pd.errors.ParserError, csv.Error, OSError, EOFError, lzma.LZMAError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as a table ({reason})") from error
+
+
+def _read_header(path, delimiter):
+    """Return the names, the delimiter, the lines they take and the width of the first row."""
+    opener = _OPENERS.get(path.suffix.lower(), open)
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+        if delimiter is None:
+            line = next((line for line in file if line.strip()), "")
+            delimiter = max(",;\t", key=line.count)
+            file.seek(0)
+        reader = csv.reader(file, delimiter=delimiter)
+        names = next((row for row in reader if row), None)
+        if names is None:
+            raise InputError(f"{path}: the file is empty")
+        n_header_lines = reader.line_num
+        first_row = next((row for row in reader if row), names)
+    return [name.strip() for name in names], delimiter, n_header_lines, len(first_row)
+
+
+def _check_names(path, names):
+    """Refuse columns without a name and columns that share one."""
+    nameless = [position for position, name in enumerate(names, start=1) if not str(name).strip()]
+    if nameless:
+        raise InputError(
+            f"{path}: column {nameless[0]} has no name in the header; name every column"
+        )
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise InputError(
+            f"{path}: several columns have the same name: {quoted(repeated)}; "
+            "rename them or keep one of each"
+        )

@@ -1,0 +1,144 @@
+"""Check what `DeepFeatureSelector.fit` gets, and turn it into a `Problem`."""
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
+
+from .._validation import list_rows
+from ..base import resolve_device
+from ._decoys import RowBlocks
+from ._outcome import read_outcome
+from ._selection import Problem
+from ._table import choose_dtype, standardise
+
+_NAMED = 5
+
+
+def read_problem(estimator, X, y, sample_weight, groups, seeds):
+    """Check the arguments of ``fit``.
+
+    Parameters
+    ----------
+    estimator : DeepFeatureSelector
+        Gets `n_features_in_` and `feature_names_in_`; its `task`, `dtype` and `device` are read.
+    X, y, sample_weight, groups
+        As given to ``fit``.
+    seeds : list of int
+
+    Returns
+    -------
+    Problem
+    """
+    check_columns(X)
+    outcome = read_outcome(y, estimator.task)
+    X = validate_data(
+        estimator,
+        X,
+        accept_sparse=["csc"],
+        dtype=[np.float64, np.float32],
+        ensure_all_finite=False,
+        ensure_min_samples=2,
+    )
+    _refuse_infinite(X, getattr(estimator, "feature_names_in_", None))
+    check_consistent_length(X, outcome)
+    weight = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
+    )
+    groups = _check_groups(groups, X)
+    if not weight.all():
+        kept = weight > 0
+        X, outcome, weight = X[kept], outcome.take(kept), weight[kept]
+        groups = None if groups is None else groups[kept]
+    weight = weight / weight.sum()
+    blocks = None if groups is None else _row_blocks(groups, outcome)
+    table = standardise(
+        X,
+        weight,
+        dtype=choose_dtype(estimator.dtype, X),
+        device=resolve_device(estimator.device),
+        blocks=blocks,
+    )
+    return Problem(table, outcome, weight, blocks, seeds)
+
+
+def check_columns(X):
+    """Refuse columns of text and duplicate names of a DataFrame, naming them."""
+    if not isinstance(X, pd.DataFrame):
+        return
+    twice = X.columns[X.columns.duplicated()].unique()
+    if len(twice):
+        raise ValueError(
+            f"X has duplicate column names: {_listed(twice)}. Rename them, or average the columns "
+            "of one gene."
+        )
+    is_text = [
+        isinstance(dtype, (pd.StringDtype, pd.CategoricalDtype)) for dtype in X.dtypes.to_numpy()
+    ]
+    for position in np.flatnonzero([dtype == object for dtype in X.dtypes.to_numpy()]):
+        is_text[position] = X.iloc[:, position].map(lambda value: isinstance(value, str)).any()
+    if any(is_text):
+        raise ValueError(
+            f"X has columns of text: {_listed(X.columns[is_text])}. Encode them as numbers or "
+            "leave them out; a ColumnTransformer does both."
+        )
+
+
+def _listed(names):
+    rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(repr(str(name)) for name in names[:_NAMED]) + rest
+
+
+def _refuse_infinite(X, names):
+    if sparse.issparse(X):
+        wrong = np.zeros(X.shape[1], dtype=bool)
+        wrong[np.repeat(np.arange(X.shape[1]), np.diff(X.indptr))[np.isinf(X.data)]] = True
+    else:
+        # a sum is cheap, and not finite wherever a value is infinite
+        with np.errstate(over="ignore", invalid="ignore"):
+            suspicious = np.flatnonzero(~np.isfinite(X.sum(axis=0, dtype=np.float64)))
+        wrong = np.zeros(X.shape[1], dtype=bool)
+        wrong[suspicious] = np.isinf(X[:, suspicious]).any(axis=0)
+    if wrong.any():
+        columns = np.flatnonzero(wrong)
+        named = _listed(columns if names is None else names[columns])
+        raise ValueError(
+            f"Input X contains infinity in column {named}. Replace infinite values, for instance "
+            "by NaN (missing), which is imputed."
+        )
+
+
+def _check_groups(groups, X):
+    if groups is None:
+        return None
+    groups = column_or_1d(groups)
+    check_consistent_length(X, groups)
+    missing = pd.isna(groups)
+    if missing.any():
+        raise ValueError(
+            f"groups is missing at {list_rows(missing)}. Give every sample its group, or leave "
+            "these samples out."
+        )
+    return groups
+
+
+def _row_blocks(groups, outcome):
+    """How groups restrict permutations; refuses groups that split a pair."""
+    varies = outcome.varies_within(groups)
+    blocks = RowBlocks(groups, varies)
+    alone = np.array([len(rows) == 1 for rows in blocks.members])
+    if blocks.within and alone.any():
+        rows = np.zeros(len(groups), dtype=bool)
+        rows[[blocks.members[g][0] for g in np.flatnonzero(alone)]] = True
+        raise ValueError(
+            f"groups splits a pair: y differs inside groups, but the group at {list_rows(rows)} "
+            "has one sample only. Add its partner, or leave the sample out."
+        )
+    if len(blocks.members) < 2:
+        raise ValueError("groups has one group only; pass groups=None, or give each its own.")
+    return blocks

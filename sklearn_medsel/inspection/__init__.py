@@ -1,0 +1,13 @@
+"""Pictures of what was selected, how sure it is, and what it means for survival."""
+
+from sklearn_medsel.inspection._importance import FeatureImportanceDisplay
+from sklearn_medsel.inspection._kaplan_meier import KaplanMeierDisplay
+from sklearn_medsel.inspection._path import SelectionPathDisplay
+from sklearn_medsel.inspection._stability import SelectionStabilityDisplay
+
+__all__ = [
+    "FeatureImportanceDisplay",
+    "KaplanMeierDisplay",
+    "SelectionPathDisplay",
+    "SelectionStabilityDisplay",
+]

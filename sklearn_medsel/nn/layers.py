@@ -1,0 +1,57 @@
+"""Layers that the networks of this package are made of."""
+
+import torch
+from torch import nn
+
+
+class SelectionLayer(nn.Module):
+    """One learned weight per input, starting at one; inputs are not mixed.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of inputs.
+    """
+
+    def __init__(self, n_features):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(n_features))
+
+    def forward(self, X):
+        """Scale each column of ``X`` (..., n_features) by its weight."""
+        return X * self.weight
+
+    @torch.no_grad()
+    def shrink(self, amount):
+        """Draw every weight towards zero by ``amount``, at most to zero.
+
+        This is the proximal step of an L1 penalty: unlike its gradient it gives exact zeros.
+        """
+        self.weight.copy_(nn.functional.softshrink(self.weight, amount))
+
+
+class SeededDropout(nn.Module):
+    """Dropout that draws from a generator of its own, so that threads cannot disturb it.
+
+    Parameters
+    ----------
+    rate : float
+        Share of the values to set to zero while training, in [0, 1).
+    seed : int
+        Seed of the generator.
+    """
+
+    def __init__(self, rate, seed):
+        super().__init__()
+        self.rate = rate
+        self.generator = torch.Generator().manual_seed(int(seed))
+
+    def forward(self, X):
+        """Zero random values of ``X`` and scale the others up; do nothing in eval mode."""
+        if not self.training or self.rate == 0:
+            return X
+        # drawn on the CPU, so that a seed means the same on every device
+        keep = torch.empty(X.shape, dtype=X.dtype).bernoulli_(
+            1 - self.rate, generator=self.generator
+        )
+        return X * keep.to(X.device) / (1 - self.rate)

@@ -1,0 +1,229 @@
+"""Many small selector networks trained at once on the same X.
+
+Trained one by one, a network with few hidden units leaves a processor waiting: its matrix
+products are thin and the table is read again for each. Here the selection weights are
+folded into the first layer and the first layers of all networks form one tall matrix, so a
+step is two products for all of them: ``(g * W) X'`` forward and ``D X`` backward. Only the
+small heads behind the first layer go through autograd.
+
+The numbers of a network depend on its seed and row weights alone, not on which or how many
+networks are trained beside it. Four habits make this hold bit for bit: sums over rows and
+columns are cut into pieces of one length (a BLAS chooses its blocking by the shape of the
+product), products have at least `_MIN_ROWS` rows (below, other kernels are used), columns,
+and rows behind the head, are padded so that no vectorised loop has a remainder, and the
+networks' axis comes first, so that every reduction runs within one network. The caller sees
+to one thread.
+"""
+
+import math
+
+import torch
+from torch.nn.functional import pad, softshrink
+
+_PIECE = 512
+_MIN_ROWS = 8
+_MULTIPLE = 64
+_FIRST_SCALE = 0.01
+_MOMENTUM = 0.9
+
+
+class RepeatedNets:
+    """R networks ``dense(g * x)``, each with its own seed, on one table.
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+        Number of inputs and of outputs of each network.
+    hidden_layer_sizes : tuple of int
+        Widths of the hidden layers, at least one.
+    seeds : list of int
+        One seed per network.
+    device : torch.device or str, default="cpu"
+        Where to train.
+    dtype : torch.dtype, default=torch.float32
+        In which precision to train.
+    """
+
+    def __init__(
+        self, n_features, n_outputs, hidden_layer_sizes, seeds, *, device="cpu", dtype=torch.float32
+    ):
+        self.n_nets, self.n_features = len(seeds), n_features
+        self.device, self.dtype = device, dtype
+        width = hidden_layer_sizes[0]
+        # a few networks more than asked for, where the first layer alone would be too thin
+        self._n_spare = max(0, math.ceil(_MIN_ROWS / width) - self.n_nets)
+        self._n_padding = -n_features % _MULTIPLE
+        sizes = [*hidden_layer_sizes, n_outputs]
+        drawn = [_draw(n_features, sizes, seed) for seed in [*seeds, *seeds[:1] * self._n_spare]]
+
+        stacked = (torch.stack(weights) for weights in zip(*drawn, strict=True))
+        first, *deeper = (weights.to(device, dtype) for weights in stacked)
+        self.first = pad(first, (0, self._n_padding))
+        self.gate = torch.ones_like(self.first[:, :1])
+        self.deeper = [weight.requires_grad_() for weight in deeper]
+        self.bias = [
+            torch.zeros(len(drawn), size, 1, device=device, dtype=dtype, requires_grad=True)
+            for size in sizes
+        ]
+
+    def train(self, X, target, weight, loss, *, max_epochs, learning_rate, gate_rate, alpha):
+        """Train all networks by full-batch gradient descent with Nesterov momentum.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n, n_features)
+            Standardised table.
+        target : Tensor
+            As ``loss`` takes it.
+        weight : Tensor of shape (n_nets, n)
+            Row weights of each network.
+        loss : callable
+            One of `losses.LOSSES`.
+        max_epochs : int
+            Number of steps.
+        learning_rate : float
+            Step size of the dense weights.
+        gate_rate : float
+            How many times larger the selection weights' step size is.
+        alpha : float
+            L1 penalty on the selection weights.
+
+        Returns
+        -------
+        Tensor of shape (n_nets,)
+            Loss of each network before the last step.
+        """
+        X = self._prepare(X)
+        columns = X.T.contiguous()
+        weight = torch.cat([weight, weight[:1].expand(self._n_spare, -1)])
+        # rows of weight zero, so that the loss has no remainder either
+        spare_rows = -len(X) % _MULTIPLE
+        weight = pad(weight, (0, spare_rows))
+        target = torch.cat([target, target.new_zeros(spare_rows, *target.shape[1:])])
+        step = {"lr": learning_rate, "momentum": _MOMENTUM, "nesterov": True}
+        gate = {"params": [self.gate], "lr": learning_rate * gate_rate}
+        # fused is faster, and safe for the padded weights only: its remainders round differently
+        optimizers = (
+            torch.optim.SGD([gate, {"params": [self.first]}], fused=True, **step),
+            torch.optim.SGD([*self.deeper, *self.bias], foreach=False, **step),
+        )
+        # kept over the steps: fresh memory of this size costs as much as a product
+        folded, gradient = torch.empty_like(self.first), torch.empty_like(self.first)
+        for _ in range(max_epochs):
+            hidden = self._first_layer(columns, folded).requires_grad_(True)
+            output = pad(self._head(hidden), (0, spare_rows))
+            losses = loss(output.transpose(1, 2), target, weight)
+            optimizers[1].zero_grad()
+            losses.sum().backward()
+            self._first_gradients(hidden.grad, X, gradient, folded)
+            for optimizer in optimizers:
+                optimizer.step()
+            if alpha:
+                shrunk = softshrink(
+                    self.gate, learning_rate * gate_rate * alpha
+                )
+                self.gate.copy_(shrunk)
+        self.first.grad = self.gate.grad = None
+        return losses.detach()[: self.n_nets]
+
+    def outputs(self, X):
+        """Outputs (n_nets, n, n_outputs) for ``X`` (n, n_features)."""
+        with torch.no_grad():
+            columns = self._prepare(X).T.contiguous()
+            hidden = self._first_layer(columns, torch.empty_like(self.first))
+            return self._head(hidden).transpose(1, 2)[: self.n_nets]
+
+    def gates(self):
+        """Weights (n_nets, n_features) of the selection layers."""
+        return self.gate[: self.n_nets, 0, : self.n_features]
+
+    def effective_weights(self, X, *, centre_outputs=False):
+        """Effect of each input on the outputs through the whole network.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n, n_features)
+            Rows at which the slopes are taken.
+        centre_outputs : bool, default=False
+            Measure each output against the mean of the outputs, as logits should be.
+
+        Returns
+        -------
+        mean : Tensor of shape (n_nets, n_outputs, n_features)
+            Slope of each output, averaged over the rows: a signed effect.
+        size : Tensor of shape (n_nets, n_features)
+            Root of the slopes' mean square over the rows, summed over the outputs.
+        """
+        columns = self._prepare(X).T.contiguous()
+        hidden = self._first_layer(columns, torch.empty_like(self.first)).requires_grad_(True)
+        output = self._head(hidden)
+        slopes = [
+            torch.autograd.grad(output[:, k].sum(), hidden, retain_graph=True)[0]
+            for k in range(output.shape[1])
+        ]
+        if centre_outputs:
+            centre = sum(slopes) / len(slopes)
+            slopes = [slope - centre for slope in slopes]
+        n_rows = columns.shape[1]
+        mean = torch.stack([(s.mean(-1, keepdim=True) * self.first).sum(1) for s in slopes], 1)
+        # mean_i (s_i' w)^2 = w' (S S' / n) w, without a table of slopes per network
+        square = sum(
+            (torch.bmm(torch.bmm(s, s.transpose(1, 2)) / n_rows, self.first) * self.first).sum(1)
+            for s in slopes
+        )
+        gate = self.gate[:, 0] * self.n_features**-0.5
+        mean, size = mean * gate[:, None], square.clamp_min(0).sqrt() * gate.abs()
+        kept = slice(self.n_nets), ..., slice(self.n_features)
+        return mean[kept], size[kept]
+
+    def _prepare(self, X):
+        """Scale rows of standardised values to length one and pad the columns."""
+        X = X.to(self.device, self.dtype) * self.n_features**-0.5
+        return pad(X, (0, self._n_padding))
+
+    def _first_layer(self, columns, folded):
+        """First pre-activations (n_nets, width, n), without their bias."""
+        torch.mul(self.first, self.gate, out=folded)
+        hidden = _product(folded.flatten(0, 1), columns)
+        return hidden.view(*self.first.shape[:2], -1)
+
+    def _first_gradients(self, slope, X, gradient, buffer):
+        """Set the gradients of the selection weights and of the first layer."""
+        _product(slope.flatten(0, 1), X, out=gradient.flatten(0, 1))
+        torch.mul(gradient, self.first, out=buffer)
+        self.gate.grad = buffer.sum(1, keepdim=True)
+        self.first.grad = gradient.mul_(self.gate)
+
+    def _head(self, hidden):
+        """Outputs (n_nets, n_outputs, n) behind the first layer."""
+        hidden = hidden + self.bias[0]
+        for weight, bias in zip(self.deeper, self.bias[1:], strict=True):
+            hidden = _dense(weight, torch.relu(hidden)) + bias
+        return hidden
+
+
+def _draw(n_features, sizes, seed):
+    """Draw the weights of one network: first layer, further layers, output layer."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = [torch.randn(sizes[0], n_features, generator=generator) * _FIRST_SCALE]
+    for width, size in zip(sizes[:-1], sizes[1:], strict=True):
+        gain = 1 if len(weights) == len(sizes) - 1 else 2
+        weight = torch.randn(size, width, generator=generator) * (gain / width) ** 0.5
+        weights.append(weight)
+    return weights
+
+
+def _dense(weight, hidden):
+    """Product of weights (n_nets, a, b) and hidden values (n_nets, b, n)."""
+    if 1 in weight.shape[1:]:
+        # as a matrix product this is a vector's for one network, with a kernel of its own
+        return (weight[..., None] * hidden[:, None]).sum(2)
+    return torch.bmm(weight, hidden)
+
+
+def _product(left, right, *, out=None):
+    """Matrix product whose inner sum is always cut into the same pieces."""
+    result = torch.mm(left[:, :_PIECE], right[:_PIECE], out=out)
+    for start in range(_PIECE, left.shape[1], _PIECE):
+        result.addmm_(left[:, start : start + _PIECE], right[start : start + _PIECE])
+    return result

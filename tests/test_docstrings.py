@@ -1,0 +1,69 @@
+"""Every public name has a numpydoc docstring that is complete; setup.cfg lists the checks."""
+
+import configparser
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+validate = pytest.importorskip("numpydoc.validate", reason="numpydoc is in the extra 'test'")
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = (
+    "sklearn_medsel.datasets",
+    "sklearn_medsel.feature_selection",
+    "sklearn_medsel.inspection",
+    "sklearn_medsel.persistence",
+    "sklearn_medsel.survival",
+)
+
+
+def _public_objects():
+    """Yield "module.name" of public names and of their public methods written in this package."""
+    for package in PACKAGES:
+        for name in import_module(package).__all__:
+            path = f"{package}.{name}"
+            yield path
+            thing = getattr(import_module(package), name)
+            if inspect.isclass(thing):
+                for member, value in vars(thing).items():
+                    if not member.startswith("_") and _is_written_here(value):
+                        yield f"{path}.{member}"
+
+
+def _is_written_here(value):
+    function = getattr(value, "__func__", value)
+    function = getattr(function, "fget", function)
+    return (
+        inspect.isfunction(function)
+        and function.__module__.startswith("sklearn_medsel")
+        and function.__name__ != "<lambda>"
+    )
+
+
+def _checks():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    listed = config["tool:numpydoc_validation"]["checks"].split(",")
+    return validate.get_validation_checks({check.strip() for check in listed})
+
+
+@pytest.mark.parametrize("path", sorted(set(_public_objects())))
+def test_docstring_is_complete(path):
+    checks = _checks()
+    if path.count(".") > 3 or not inspect.isroutine(_find(path)):
+        checks -= {"EX01"}  # a method's example stands with its class
+    found = [
+        f"{code} {message}" for code, message in validate.validate(path)["errors"] if code in checks
+    ]
+    assert not found, f"{path}: " + "; ".join(found)
+
+
+def _find(path):
+    module, name = path.rsplit(".", 1)
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError:
+        module, owner = module.rsplit(".", 1)
+        return getattr(getattr(import_module(module), owner), name)
