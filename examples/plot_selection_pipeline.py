@@ -40,7 +40,7 @@ def describe(selector):
         },
         index=selector.feature_names_in_,
     )
-    return genes.iloc[selector.ranking_.argsort()[:10]].round(3)
+    return genes.iloc[selector.ranking_.argsort()[:10]].round(4)
 
 
 describe(selector)
@@ -80,7 +80,7 @@ model = Pipeline(
 )
 search = GridSearchCV(
     model,
-    {"select__n_features_to_select": [3, 6, 12, 24]},
+    {"select__n_features_to_select": [3, 6, 24]},
     scoring="balanced_accuracy",
     cv=5,
 ).fit(X, y)

@@ -4,6 +4,7 @@ Estimators own parameters, validation and state. This file owns the loop: batche
 whole tensors, weighted losses, the selection layer's penalty and early stopping.
 """
 
+import contextlib
 from typing import NamedTuple
 
 import torch
@@ -141,7 +142,7 @@ def train_module(
     return TrainingRecord(len(net.history), net.history[:, "train_loss"], valid)
 
 
-class _Stop(Exception):  # noqa: N818 (it is no error)
+class _Stop(Exception):
     """Ends training early; unlike skorch's KeyboardInterrupt, it does not hide Ctrl-C."""
 
 
@@ -196,10 +197,8 @@ class _Net(NeuralNet):
             self.initialize()
         fit_params.pop("_routing_method", None)
         self.notify("on_train_begin", X=X, y=y)
-        try:
+        with contextlib.suppress(_Stop):
             self.fit_loop(X, y, **fit_params)
-        except _Stop:
-            pass
         self.notify("on_train_end", X=X, y=y)
         return self
 

@@ -312,7 +312,7 @@ class TorchEstimator(CallbackSupportMixin, BaseEstimator):
         return module.eval()
 
     def _forward(self, X):
-        """Outputs (n, n_outputs) of the trained module as float64."""
+        """Give the outputs (n, n_outputs) of the trained module as float64."""
         device = resolve_device(self.device)
         module = self._trained_module(device)
         rows = to_tensor(X, "cpu", getattr(torch, self.dtype_))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -450,18 +451,101 @@ def test_fit_progress_counts_nested_tasks():
     assert len(seen) == 8, "a copy, as in a worker process, reports nowhere"
 
 
+# --- the whole job ---------------------------------------------------------------------------
+
+QUICK = ("--cv", "2", "--repeats", "1")
+FILES = {
+    "genes.csv", "interactions.csv", "report.html", "comparison.csv",
+    "importance.png", "stability.png", "path.png", "comparison.png",
+}  # fmt: skip
+
+
+@pytest.fixture
+def few_baselines(monkeypatch):
+    """Compare with the quick baselines only."""
+    from sklearn_medsel import feature_selection
+
+    def two(task, **options):
+        baselines = feature_selection._baselines.baseline_selectors(task, **options)
+        return {name: baselines[name] for name in list(baselines)[2:]}
+
+    monkeypatch.setattr(feature_selection, "baseline_selectors", two)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Draw nothing."""
+    monkeypatch.setattr("sklearn_medsel._cli._report.draw_all", lambda _: {})
+
+
+def test_select_classification_in_pairs(run, tmp_path, few_baselines):
+    frame = make_table(n_genes=30)
+    frame.loc[3, "GENE5"] = np.nan
+    frame["EMPTY"] = np.nan
+    status, out, err = run(frame, *STATUS, "--groups", "pair", *QUICK, "--progress", "always")
+    assert status == 0, err
+    assert os.listdir(tmp_path / "out") != []
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+    assert sorted(os.listdir(tmp_path)) == ["out", "table.csv"]
+    genes = pd.read_csv(tmp_path / "out" / "genes.csv")
+    assert genes["gene"][0] == "GENE0"
+    assert genes["selected"][0]
+    assert len(genes) == 30
+    assert genes.set_index("gene").loc["GENE5", "missing"] == 1
+    comparison = pd.read_csv(tmp_path / "out" / "comparison.csv")
+    assert list(comparison["selector"]) == [
+        "DeepFeatureSelector", "ANOVA + BH", "all genes + ridge",
+    ]  # fmt: skip
+    assert comparison["error"].isna().all()
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Left out because they hold no value at all: &#x27;EMPTY&#x27;" in report
+    assert "Warnings of other libraries" not in report
+    assert "patient-3" not in report
+    assert str(tmp_path) not in report
+    assert "comparing with other selectors" in err
+    assert "DeepFeatureSelector" in out
+    assert out.rstrip().endswith("report.html")
+    # a second run must not touch the first one's results, unless told to
+    assert run(frame, *STATUS, *QUICK)[0] == 2
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    status, _, err = run(frame, *STATUS, "--no-compare", "--n-features", "3", "--force")
+    assert status == 0, err
+    assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
+    assert pd.read_csv(tmp_path / "out" / "genes.csv")["selected"].sum() == 3
+
+
+def test_select_survival(run, tmp_path):
+    status, out, err = run(make_table(n_genes=30), *SURVIVAL, "--cv", "2", "--no-compare")
+    assert status == 0, err
+    found = {path.name for path in (tmp_path / "out").iterdir()}
+    comparison = {"comparison.csv", "comparison.png"}
+    assert found == {*FILES, "prognostic.csv", "kaplan_meier.png"} - comparison
+    assert "false discovery rate" in out
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Warnings of other libraries" not in report
+    assert "Risk groups were predicted out of fold" in report
+    assert "other genes of the table" in report
+
+
+def test_select_target_and_survival_regression(run, tmp_path, no_pictures):
+    frame = make_table(n_genes=15)
+    frame["score"] = frame["GENE1"] * 2 + frame["GENE2"]
+    status, _, err = run(frame, "--target", "score", *SURVIVAL, "--no-compare", "--cv", "2")
+    assert status == 0, err
+    genes = pd.read_csv(tmp_path / "out" / "genes.csv")
+    assert set(genes["gene"][:2]) == {"GENE1", "GENE2"}
+    assert (tmp_path / "out" / "prognostic.csv").exists()
+    assert not (tmp_path / "out" / "comparison.csv").exists()
+
+
+def test_same_seed_gives_the_same_files(run, tmp_path, no_pictures):
+    for out in ("one", "two"):
+        assert run(make_table(), *STATUS, "--no-compare", "--seed", "3", out=out)[0] == 0
+    first, second = ((tmp_path / out / "genes.csv").read_bytes() for out in ("one", "two"))
+    assert first == second
+
+
 # --- the program -----------------------------------------------------------------------------
-
-
-def program(*arguments, **options):
-    """Start the command line as a user does."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "sklearn_medsel", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["select", "--help"], ["--version"]])
@@ -478,17 +562,23 @@ def test_help_and_version_import_nothing_heavy(arguments):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_leaves_nothing(tmp_path, number):
-    make_table().to_csv(tmp_path / "table.csv", index=False)
-    process = program(
-        "select", tmp_path / "table.csv", *STATUS, "--drop", *META[:1], *META[2:],
-        "--out", tmp_path / "out", "--repeats", "500", "--progress", "always",
-    )  # fmt: skip
-    for line in process.stderr:  # wait until it works
-        if "selecting" in line:
-            break
-    process.send_signal(number)
-    process.communicate(timeout=60)
-    assert process.returncode in (130, 143)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_while_writing_leaves_nothing(run, tmp_path, monkeypatch, number, status):
+    def write_results(_, folder):
+        (folder / "genes.csv").write_text("half")
+        assert len(os.listdir(tmp_path)) == 2
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(_select, "analyse", lambda *_, **__: SimpleNamespace())
+    monkeypatch.setattr("sklearn_medsel._cli._report.write_results", write_results)
+    if number == signal.SIGTERM:
+        with pytest.raises(SystemExit) as caught:
+            run(make_table(), *STATUS)
+        found = caught.value.code
+    else:
+        found = run(make_table(), *STATUS)[0]
+    assert found == status
     assert os.listdir(tmp_path) == ["table.csv"]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers

@@ -189,6 +189,31 @@ def test_sixty_thousand_genes_are_quick(display):
     assert len(shown.ax_.get_children()) < 200
 
 
+@pytest.mark.parametrize("method", ["path", "mori"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression", "survival"])
+def test_the_selector_itself(method, task):
+    from sklearn_medsel.feature_selection import DeepFeatureSelector
+    from sklearn_medsel.survival import make_survival_y
+
+    noise = np.random.default_rng(2).normal(scale=0.7, size=60)
+    signal = X["gene 2"] - 2 * X["gene 5"] + noise
+    target = {
+        "binary": y,
+        "multiclass": np.digitize(signal, [-1, 1]),
+        "regression": signal.to_numpy(),
+        "survival": make_survival_y(np.arange(60) % 4 > 0, np.exp(-signal.to_numpy())),
+    }[task]
+    selector = DeepFeatureSelector(2, method=method, n_repeats=5, random_state=0).fit(X, target)
+    for display in DISPLAYS:
+        if display is SelectionPathDisplay and method == "mori":
+            continue  # a network has no path
+        shown = draw(display.from_estimator(selector))
+        if display is SelectionPathDisplay:
+            assert set(shown.lines_) == {"gene 2", "gene 5"}
+        else:
+            assert set(row_names(shown.ax_)[:2]) == {"gene 2", "gene 5"}
+
+
 # --- importance ----------------------------------------------------------------------------
 
 
@@ -269,7 +294,7 @@ def test_stability_rows_threshold_and_decoys():
     display = draw(SelectionStabilityDisplay.from_estimator(selector, n_features=5))
     assert row_names(display.ax_) == [f"gene {i}" for i in range(5)]
     assert [line.get_xdata()[0] for line in display.threshold_lines_] == [0.71, 0.71]
-    assert "threshold 0.71" in texts(display.ax_)
+    assert "lowest selected: 71%" in texts(display.ax_)
     assert display.ax_.get_title() == "3 selected (filled), stability 0.80 (0.70 to 0.90)"
     labels = [text.get_text() for text in display.ax_decoys_.get_legend().get_texts()]
     assert labels == ["8 features", "500 decoys"]
@@ -284,6 +309,13 @@ def test_selected_come_first_among_equals():
     selector.support_ = np.arange(8) == 6
     display = SelectionStabilityDisplay.from_estimator(selector)
     assert row_names(display.ax_)[0] == "gene 6"
+
+
+def test_selected_are_shown_whatever_their_frequency():
+    selector = Selector().fit(X)
+    selector.support_ = np.isin(np.arange(8), [1, 6, 7])
+    display = draw(SelectionStabilityDisplay.from_estimator(selector, n_features=4))
+    assert row_names(display.ax_) == ["gene 0", "gene 1", "gene 6", "gene 7"]
 
 
 def test_more_selected_than_shown_is_said():

@@ -15,6 +15,7 @@ import zipfile
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.compose import ColumnTransformer
@@ -288,8 +289,6 @@ def test_text_columns(path):
 
 
 def test_many_genes_make_a_small_file(path):
-    import pandas as pd
-
     names = [f"ENSG{i:011d}" for i in range(20_000)]
     table = pd.DataFrame(np.zeros((3, 20_000), dtype=np.float32), columns=names)
     persistence.save(StandardScaler().fit(table), path)
@@ -936,6 +935,31 @@ def test_own_estimator_comes_back(dotted, in_pipeline, path):
         if not in_pipeline:
             np.testing.assert_equal(again.get_params(), fitted.get_params())
             assert vars(again).keys() >= {name for name in vars(fitted) if name.endswith("_")}
+
+
+@pytest.mark.parametrize("method", ["path", "mori"])
+@pytest.mark.parametrize("n_features", [None, 2, "auto"])
+def test_selector_keeps_all_it_knows(method, n_features, path):
+    from sklearn_medsel.feature_selection import DeepFeatureSelector
+
+    table = pd.DataFrame(X, columns=[f"gene {i}" for i in range(X.shape[1])])
+    selector = DeepFeatureSelector(n_features, method=method, n_repeats=3, random_state=0)
+    fitted = selector.fit(table, y)
+    persistence.save(fitted, path)
+    loaded = persistence.load(path)
+    for name in dir(fitted):
+        if name.endswith("_") and not name.startswith("_"):
+            try:
+                expected = getattr(fitted, name)
+            except AttributeError:  # not known for this method
+                continue
+            found = getattr(loaded, name)
+            assert type(found) is type(expected), name
+            if isinstance(expected, pd.DataFrame):
+                pd.testing.assert_frame_equal(found, expected)
+            else:
+                np.testing.assert_equal(found, expected, err_msg=name)
+    assert list(loaded.get_feature_names_out()) == list(fitted.get_feature_names_out())
 
 
 @pytest.mark.parametrize("dotted", OWN)

@@ -1,6 +1,7 @@
 """The report: escaped, self-contained, readable, and honest about who wins."""
 
 import re
+import sys
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -8,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_medsel._cli import _html, _words
+from sklearn_medsel.__main__ import main
+from sklearn_medsel._cli import _demo, _html, _words
 from sklearn_medsel._cli._figures import Picture
 from sklearn_medsel._cli._job import OURS, Results, Settings, gene_table
 from sklearn_medsel._cli._report import comparison_text, render, summary
@@ -334,6 +336,46 @@ def test_gene_table_has_one_effect_per_class():
     selector = fake_selector(names, np.arange(5) < 2, n_outputs=3, classes=("a", "b", "c"))
     table = gene_table(selector, pd.DataFrame(np.ones((4, 5)), columns=names))
     assert [c for c in table if c.startswith("effect")] == ["effect[a]", "effect[b]", "effect[c]"]
+
+
+# --- the demonstration -----------------------------------------------------------------------
+
+
+def test_demo_writes_both_reports_and_may_run_again(tmp_path, capsys, monkeypatch):
+    def analyse(samples, settings, *, progress):
+        assert samples.X.shape == (20, 4)
+        assert settings.table == "DLBCL (SurvSet)"
+        assert (samples.survival is None) == (samples.task == "classification")
+        results = make_results(task=samples.task)
+        results.samples.outcome = samples.outcome
+        return results
+
+    def load(*, task):
+        X = pd.DataFrame(np.ones((20, 4)))
+        return SimpleNamespace(X=X, y=np.arange(20) % 2, n_excluded=6)
+
+    monkeypatch.setattr(_demo, "analyse", analyse)
+    monkeypatch.setattr("sklearn_medsel.datasets.load_dlbcl", load)
+    monkeypatch.setattr("sklearn_medsel._cli._report.draw_all", lambda _: {})
+    for _ in range(2):
+        assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
+        out = capsys.readouterr().out
+        assert out.count("balanced accuracy") == out.count("concordance") == 1
+        for name in ("death-within-two-years", "survival"):
+            path = tmp_path / "demo" / name / "report.html"
+            assert path.exists()
+            assert f"Report: {path}" in out
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+    (tmp_path / "demo" / "thesis.doc").write_text("years of work")
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 2
+
+
+def test_demo_names_the_extra_it_needs(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "SurvSet", None)
+    monkeypatch.setitem(sys.modules, "SurvSet.data", None)
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 2
+    assert 'pip install "sklearn-medsel[demo]"' in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 # --- the builder -----------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def _raise_text_columns(genes, texts):
     for name in texts:
         column = genes[name].dropna().astype(str)
         bad = pd.to_numeric(column, errors="coerce").isna()
-        if bad.mean() < 0.5:
+        if 0 < bad.mean() < 0.5:
             mask = pd.Series(False, index=range(len(genes)))
             mask[np.flatnonzero(genes[name].notna())[bad.to_numpy()]] = True
             raise InputError(

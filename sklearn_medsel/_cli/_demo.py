@@ -1,8 +1,8 @@
 """The demonstration: the main job on real data that comes with an ordinary package."""
 
-from sklearn_medsel._cli._job import STEPS, Settings, analyse
 import os
 
+from sklearn_medsel._cli._job import STEPS, Settings, analyse
 from sklearn_medsel._cli._output import check_folder, staged_folder
 from sklearn_medsel._cli._progress import Progress
 from sklearn_medsel._cli._roles import Samples

@@ -157,7 +157,7 @@ def _comparison(results):
 
     def plot(ax):
         positions = np.arange(len(table))
-        is_ours = (table["selector"] == OURS).to_numpy()
+        is_ours = table["selector"].str.startswith(OURS).to_numpy()
         for mask, colour in ((is_ours, "C0"), (~is_ours, "C1")):
             ax.errorbar(
                 table["score_mean"][mask],

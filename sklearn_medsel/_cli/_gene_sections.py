@@ -8,6 +8,7 @@ from sklearn_medsel._cli._words import headline, stability_words
 
 _N_SHOWN = 50
 _N_SHOWN_IF_NONE = 20
+_N_MEMBERS = 8
 _TERMS = (
     (
         "Rank and importance",
@@ -37,8 +38,8 @@ _TERMS = (
     ),
     (
         "Stability",
-        "Whether the same genes would come out of other samples: 0 is chance, 1 is always the "
-        "same set.",
+        "Whether the same genes come out again, over the repeated fits or, in the comparison, over "
+        "the training folds: 0 is chance, 1 is always the same set.",
     ),
     (
         "Association",
@@ -106,8 +107,8 @@ def genes_section(results, pictures):
         _gene_rows(shown, results, caption),
         tag(
             "p",
-            f"The stability of the selection is {stability_words(results.selector.stability_)}. "
-            + _nonlinear(results.selector),
+            "The stability of the selection over the repeats is "
+            f"{stability_words(results.selector.stability_)}. " + _nonlinear(results.selector),
         ),
         figures(pictures, "importance", "stability"),
     )
@@ -162,32 +163,35 @@ def _bar(fraction):
 
 
 def _clusters(clusters):
-    groups = [
-        (rows["representative"].iloc[0], rows[rows["feature"] != rows["representative"].iloc[0]])
-        for _, rows in clusters.groupby("cluster", sort=False)
-    ]
-    groups = [(name, others) for name, others in groups if len(others)]
-    if not groups:
+    body = []
+    for _, members in clusters.groupby("cluster", sort=False):
+        name = members["representative"].iloc[0]
+        others = members[members["feature"] != name]
+        if len(others):
+            body.append([tag("strong", name), _members(others)])
+    if not body:
         return tag("p", "No other gene is so close to a selected one that it could replace it.")
-    body = [
-        [
-            tag("strong", name),
-            ", ".join(
-                f"{feature} ({number(correlation, 2)})"
-                for feature, correlation in zip(
-                    others["feature"], others["correlation"], strict=True
-                )
-            ),
-        ]
-        for name, others in groups
-    ]
     return table(
-        ["gene", "could be replaced by (correlation)"], body, caption="Clusters of correlated genes"
+        ["gene", "could be replaced by (correlation)"],
+        body,
+        caption="Clusters of correlated genes",
+        wrapped={1},
     )
 
 
+def _members(others):
+    written = [
+        f"{feature} ({number(correlation, 2)})"
+        for feature, correlation in zip(others["feature"], others["correlation"], strict=True)
+    ]
+    rest = len(written) - _N_MEMBERS
+    return ", ".join(written[:_N_MEMBERS]) + (f" and {rest} more" if rest > 0 else "")
+
+
 def _interactions(pairs):
-    found = pairs[pairs["selected"].astype(bool)] if len(pairs) else pairs
+    if not len(pairs):
+        return tag("p", "Pairs of genes were not screened.")
+    found = pairs[pairs["selected"].astype(bool)]
     if not len(found):
         return tag("p", "No pair of genes was found that works only together.")
     body = [
@@ -196,7 +200,7 @@ def _interactions(pairs):
             number(row["statistic"]),
             p_value(row["pvalue"]),
         ]
-        for _, row in found.iterrows()
+        for _, row in found.head(_N_SHOWN).iterrows()
     ]
     return table(
         ["pair", "statistic", "p (of all pairs)"],

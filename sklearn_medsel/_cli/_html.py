@@ -43,7 +43,7 @@ def tag(name, *children, **attributes):
     return Markup(f"<{name}{written}>" + ("" if name in _VOID else f"{inside}</{name}>"))
 
 
-def table(header, body, *, caption, numeric=(), row_class=None):
+def table(header, body, *, caption, numeric=(), wrapped=(), row_class=None):
     """Make a table that scrolls sideways on narrow screens.
 
     Parameters
@@ -54,19 +54,24 @@ def table(header, body, *, caption, numeric=(), row_class=None):
         For screen readers and above the table.
     numeric : container of int
         Positions of the columns to align right.
+    wrapped : container of int
+        Positions of the columns whose cells may take several lines.
     row_class : callable or None
         Gives the class of a row from its position.
     """
     head = tag(
         "tr",
-        [tag("th", name, scope="col", class_=_kind(i, numeric)) for i, name in enumerate(header)],
+        [
+            tag("th", name, scope="col", class_=_kind(i, numeric, wrapped))
+            for i, name in enumerate(header)
+        ],
     )
     lines = [
         tag(
             "tr",
-            tag("th", cells[0], scope="row", class_=_kind(0, numeric)),
+            tag("th", cells[0], scope="row", class_=_kind(0, numeric, wrapped)),
             [
-                tag("td", cell, class_=_kind(i, numeric))
+                tag("td", cell, class_=_kind(i, numeric, wrapped))
                 for i, cell in enumerate(cells[1:], start=1)
             ],
             class_=row_class(position) if row_class else None,
@@ -77,8 +82,8 @@ def table(header, body, *, caption, numeric=(), row_class=None):
     return tag("div", element, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 
-def _kind(position, numeric):
-    return "num" if position in numeric else None
+def _kind(position, numeric, wrapped):
+    return "num" if position in numeric else "wrap" if position in wrapped else None
 
 
 def _flat(children):

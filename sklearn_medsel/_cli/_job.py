@@ -10,6 +10,8 @@ import pandas as pd
 from sklearn_medsel._cli._progress import FitProgress
 
 OURS = "DeepFeatureSelector"
+BEST = "DeepFeatureSelector, best 20"
+_N_BEST = 20
 _N_SHOWN_IF_NONE = 10
 STEPS = {
     "reading the table": 1,
@@ -147,6 +149,9 @@ def make_selector(samples, settings):
 def compare_with_baselines(samples, settings, selector, progress):
     """Cross-validate the selector beside LASSO, random forest, univariate tests and ridge.
 
+    A selection by false discovery rate may be empty, which says nothing of the ranking; a second
+    row then takes the best 20.
+
     Parameters
     ----------
     samples : Samples
@@ -158,16 +163,20 @@ def compare_with_baselines(samples, settings, selector, progress):
     -------
     DataFrame
         As from `compare_selectors`, with two more columns: ``difference_ours`` and
-        ``p_value_ours``, each row minus the selector, by the same corrected test that the table
-        uses.
+        ``p_value_ours``, each row minus `judged_row`, by the same corrected test.
     """
+    from sklearn.base import clone
+
     from sklearn_medsel import baseline_selectors, compare_selectors
     from sklearn_medsel.feature_selection._compare_fold import corrected_paired_ttest
 
+    ours = {OURS: selector}
+    if settings.n_features is None and samples.X.shape[1] > _N_BEST:
+        ours[BEST] = clone(selector).set_params(n_features_to_select=_N_BEST)
     table, folds = compare_selectors(
         samples.X,
         samples.y,
-        {OURS: selector, **baseline_selectors(samples.task, random_state=settings.seed)},
+        {**ours, **baseline_selectors(samples.task, random_state=settings.seed)},
         task=samples.task,
         cv=settings.cv,
         n_repeats=settings.repeats,
@@ -177,15 +186,22 @@ def compare_with_baselines(samples, settings, selector, progress):
         return_folds=True,
         progress=lambda done, total, _: progress.update(done / total),
     )
-    scores = folds.pivot(index="fold", columns="selector", values="score")
-    ratio = 1 / (settings.cv - 1)
+    scores, judged = (
+        folds.pivot(index="fold", columns="selector", values="score"),
+        judged_row(table),
+    )
     tests = [
-        corrected_paired_ttest((scores[name] - scores[OURS]).to_numpy(), ratio)
+        corrected_paired_ttest((scores[name] - scores[judged]).to_numpy(), 1 / (settings.cv - 1))
         for name in table["selector"]
     ]
     table["difference_ours"], table["p_value_ours"] = zip(*tests, strict=True)
-    table.loc[table["selector"] == OURS, ["difference_ours", "p_value_ours"]] = np.nan
+    table.loc[table["selector"] == judged, ["difference_ours", "p_value_ours"]] = np.nan
     return table
+
+
+def judged_row(comparison):
+    """Name the row of the selector that the baselines are measured against."""
+    return BEST if (comparison["selector"] == BEST).any() else OURS
 
 
 def gene_table(selector, X):

@@ -133,7 +133,7 @@ def comparison_text(results):
     """Write the comparison as plain text, the best first; an arrow marks the selector."""
     shown = results.comparison.sort_values("score_mean", ascending=False)
     columns = {
-        "method": [("> " if name == OURS else "  ") + name for name in shown["selector"]],
+        "method": [("> " if name.startswith(OURS) else "  ") + name for name in shown["selector"]],
         sections.score_name(results): [
             f"{mean:.3f} ± {std:.3f}"
             for mean, std in zip(shown["score_mean"], shown["score_std"], strict=True)

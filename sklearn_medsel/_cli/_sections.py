@@ -5,7 +5,7 @@ import platform
 
 from sklearn_medsel._cli._figures import score_name
 from sklearn_medsel._cli._html import figures, number, p_value, section, table, tag
-from sklearn_medsel._cli._job import OURS
+from sklearn_medsel._cli._job import OURS, judged_row
 from sklearn_medsel._cli._words import prognosis_words, verdict
 
 _N_SHOWN = 50
@@ -38,6 +38,7 @@ def comparison_section(results, pictures):
         "seconds",
     ]
     settings = results.settings
+    times = "once" if settings.repeats == 1 else f"{settings.repeats} times"
     failures = [
         tag("li", f"{row['selector']}: {row['error']}")
         for _, row in rows.iterrows()
@@ -49,10 +50,10 @@ def comparison_section(results, pictures):
         tag("p", verdict(results), class_="note"),
         tag(
             "p",
-            f"{settings.cv} folds, repeated {settings.repeats} times; every method selects its "
-            "genes and fits a ridge model inside each training fold. “vs” is the row's score "
-            f"minus that of the model of all genes, and minus that of {OURS}; each p is corrected "
-            "for the overlap of the folds, not for the number of methods.",
+            f"{settings.cv} folds, drawn {times}; every method selects its genes and fits a ridge "
+            "model inside each training fold. “vs” is the row's score minus that of the model of "
+            f"all genes, and minus that of {judged_row(rows)}; each p is corrected for the overlap of the "
+            "folds, not for the number of methods.",
             class_="muted",
         ),
         table(
@@ -60,7 +61,7 @@ def comparison_section(results, pictures):
             body,
             caption="Scores on test folds, the best first",
             numeric=range(1, 7),
-            row_class=lambda i: "best" if rows.loc[i, "selector"] == OURS else None,
+            row_class=lambda i: _row_class(rows.loc[i, "selector"]),
         ),
         tag("ul", failures) if failures else None,
         figures(pictures, "comparison"),
@@ -89,8 +90,8 @@ def survival_section(results, pictures):
             "p",
             f"Risk groups were predicted out of fold: genes ({n_genes} of them), model and "
             f"cut point come from the other folds. Concordance {signature.concordance:.3f} ± "
-            f"{signature.concordance_std:.3f} (0.5 is chance). The curves {clear} (log-rank p "
-            f"{p_value(pvalue)}).{fallback}",
+            f"{signature.concordance_std:.3f} (0.5 is chance). The curves {clear}: log-rank p "
+            f"{p_value(pvalue)}, a guide only, since the folds share samples.{fallback}",
         ),
         figures(pictures, "kaplan_meier"),
         tag("h3", "Are the genes prognostic one by one?"),
@@ -176,11 +177,17 @@ def _prognostic_rows(genes):
     return table(header, body, caption=caption, numeric=range(1, len(header)))
 
 
+def _row_class(name):
+    return "ours" if name.startswith(OURS) else None
+
+
 def _difference(value, pvalue):
     if math.isnan(value):
         return "–"
-    sign = "+" if value > 0 else ""
-    return [f"{sign}{number(value, 2)} ", tag("small", f"p {p_value(pvalue)}", class_="muted")]
+    return [
+        f"{value:+.3f} ".replace("-", "−"),
+        tag("small", f"p {p_value(pvalue)}", class_="muted"),
+    ]
 
 
 def _interval(row, name):

@@ -77,7 +77,7 @@ tbody tr+tr>*{border-top:1px solid var(--line)}
 tbody tr:hover>*{background:var(--ground)}
 .num{text-align:right}
 td.wrap{white-space:normal;min-width:16rem}
-tr.best>*{background:var(--soft)}
+tr.ours>*{background:var(--soft)}
 .badge{display:inline-block;background:var(--accent);color:var(--paper);border-radius:99px;
   font-size:.72rem;font-weight:600;padding:.05rem .55rem;margin-left:.5rem;vertical-align:.08em}
 .bar{display:inline-block;width:4.2rem;height:.5rem;border-radius:99px;background:var(--line);

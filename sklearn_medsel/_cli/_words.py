@@ -3,7 +3,7 @@
 import math
 
 from sklearn_medsel._cli._html import number, p_value
-from sklearn_medsel._cli._job import OURS
+from sklearn_medsel._cli._job import OURS, judged_row
 
 
 def headline(results):
@@ -23,8 +23,8 @@ def headline(results):
         return (
             f"None of {n_genes:,} genes passes the false discovery rate of {settings.fdr:g}. The "
             "table does not hold enough evidence for any single gene; that is not evidence that "
-            "no gene matters. (--n-features 20 takes the best 20, --n-features auto the fewest that "
-            "predict well, without that guarantee.)"
+            "no gene matters. (--n-features 20 takes the best 20, --n-features auto the fewest "
+            "that predict well, both without that guarantee.)"
         )
     if settings.n_features is None:
         return (
@@ -47,7 +47,7 @@ def stability_words(stability):
     if math.isnan(estimate):
         return "not defined: nothing was selected, or everything"
     if estimate < 0.4:
-        return "poor: other samples would bring other genes"
+        return "poor: much of the list would change"
     return "intermediate to good" if estimate <= 0.75 else "excellent"
 
 
@@ -63,28 +63,26 @@ def verdict(results):
     -------
     str
     """
-    table = results.comparison.set_index("selector")
-    if math.isnan(table.loc[OURS, "score_mean"]):
-        return f"{OURS} has no score. {table.loc[OURS, 'error']}"
-    means, ours = table["score_mean"], table.loc[OURS]
-    if means.idxmax() == OURS:
-        rival = means.drop(OURS).idxmax()
+    table, name = results.comparison.set_index("selector"), judged_row(results.comparison)
+    ours, baselines = table.loc[name], table[~table.index.str.startswith(OURS)]
+    if math.isnan(ours["score_mean"]):
+        return f"{name} has no score. {ours['error']}"
+    rival = baselines["score_mean"].idxmax()
+    mean, rival_mean = ours["score_mean"], baselines.loc[rival, "score_mean"]
+    if mean >= rival_mean:
         words = (
-            f"{OURS} has the highest mean score, {ours['score_mean']:.3f}; next is {rival} with "
-            f"{means[rival]:.3f}"
+            f"{name} has the highest mean score, {mean:.3f}; next is {rival} with {rival_mean:.3f}"
         )
     else:
-        rival = means.idxmax()
-        words = (
-            f"A baseline wins: {rival} scores {means[rival]:.3f}, {OURS} {ours['score_mean']:.3f}"
-        )
-    p = table.loc[rival, "p_value_ours"]
+        words = f"A baseline wins: {rival} scores {rival_mean:.3f}, {name} {mean:.3f}"
+    p = baselines.loc[rival, "p_value_ours"]
     clear = "a clear difference" if p < 0.05 else "no clear difference"
     words += f" ({clear}, corrected p {p_value(p)})." if not math.isnan(p) else "."
-    if ours["n_empty"]:
+    n_empty, n_scores = int(table.loc[OURS, "n_empty"]), int(table.loc[OURS, "n_scores"])
+    if n_empty:
         words += (
-            f" In {ours['n_empty']:.0f} of {ours['n_scores']:.0f} folds {OURS} selected nothing "
-            "and predicted the same for everyone."
+            f" In {n_empty} of {n_scores} folds nothing passed the false discovery rate of "
+            f"{results.settings.fdr:g}; the row {OURS} then predicts the same for everyone."
         )
     return words
 

@@ -203,4 +203,5 @@ class DeepFeatureClassifier(ClassifierMixin, DeepFeaturePredictor):
         ndarray of shape (n_samples,)
             Labels.
         """
-        return self.classes_[self._outputs(X).argmax(axis=1)]
+        best = self._outputs(X).argmax(axis=1)
+        return self.classes_[best]

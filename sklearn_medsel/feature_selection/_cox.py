@@ -27,10 +27,12 @@ class DeepFeatureCox(DeepFeaturePredictor):
         Dropout rate behind each hidden layer.
     learning_rate : float, default=0.03
         Step size of gradient descent with momentum.
-    max_epochs : int, default=200
-        Largest number of passes over the samples.
+    max_epochs : int, default=60
+        Largest number of passes over the samples. Each comparison of this loss involves
+        many samples, so it is fitted, and overfitted, in fewer passes than the others.
     batch_size : int, default=None
-        Samples per step; None takes all of them at once.
+        Samples per step; None takes all of them at once. Samples are compared within a
+        step only, so small batches lose information.
     validation_fraction : float, default=None
         Share of the samples to hold out for early stopping; None trains on all of them for
         ``max_epochs``.
@@ -94,6 +96,39 @@ class DeepFeatureCox(DeepFeaturePredictor):
     """
 
     _task = "survival"
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(16,),
+        *,
+        alpha=1e-3,
+        weight_decay=1e-3,
+        dropout=0.0,
+        learning_rate=0.03,
+        max_epochs=60,
+        batch_size=None,
+        validation_fraction=None,
+        n_iter_no_change=20,
+        warm_start=False,
+        device="auto",
+        dtype="auto",
+        random_state=None,
+    ):
+        super().__init__(
+            hidden_layer_sizes,
+            alpha=alpha,
+            weight_decay=weight_decay,
+            dropout=dropout,
+            learning_rate=learning_rate,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            warm_start=warm_start,
+            device=device,
+            dtype=dtype,
+            random_state=random_state,
+        )
 
     def _validate(self, X, y, weight):
         if y is None:

@@ -18,6 +18,8 @@ from ._selection import Problem
 from ._table import choose_dtype, standardise
 
 _NAMED = 5
+_LARGEST_COUNT = 20
+_SORT_COLUMNS = 8
 
 
 def read_problem(estimator, X, y, sample_weight, groups, seeds):
@@ -36,7 +38,6 @@ def read_problem(estimator, X, y, sample_weight, groups, seeds):
     Problem
     """
     check_columns(X)
-    outcome = read_outcome(y, estimator.task)
     X = validate_data(
         estimator,
         X,
@@ -45,26 +46,45 @@ def read_problem(estimator, X, y, sample_weight, groups, seeds):
         ensure_all_finite=False,
         ensure_min_samples=2,
     )
+    outcome = read_outcome(y, estimator.task)
     _refuse_infinite(X, getattr(estimator, "feature_names_in_", None))
     check_consistent_length(X, outcome)
     weight = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
     )
     groups = _check_groups(groups, X)
-    if not weight.all():
-        kept = weight > 0
-        X, outcome, weight = X[kept], outcome.take(kept), weight[kept]
-        groups = None if groups is None else groups[kept]
-    weight = weight / weight.sum()
-    blocks = None if groups is None else _row_blocks(groups, outcome)
+    rows, weight = _read_rows(X, outcome, weight)
+    outcome = outcome.take(rows)
+    blocks = None if groups is None else _row_blocks(groups[rows], outcome)
     table = standardise(
         X,
+        rows,
         weight,
         dtype=choose_dtype(estimator.dtype, X),
         device=resolve_device(estimator.device),
         blocks=blocks,
     )
     return Problem(table, outcome, weight, blocks, seeds)
+
+
+def _read_rows(X, outcome, weight):
+    """Which rows of X the fit uses, in which order, and their weights, which sum to one.
+
+    Samples of weight zero go. Weights that are small whole numbers are counts: a sample of weight
+    two is two samples, and says as much. The order is put in a canonical form, so that permuted
+    samples give the same decoys and the same result.
+    """
+    if np.all(weight == np.round(weight)) and weight.sum() <= _LARGEST_COUNT * len(weight):
+        rows = np.repeat(np.arange(len(weight)), weight.astype(np.int64))
+        weight = np.ones(len(rows))
+    else:
+        rows = np.flatnonzero(weight)
+        weight = weight[rows]
+    first = X[:, :_SORT_COLUMNS]
+    first = (first.toarray() if sparse.issparse(first) else first)[rows]
+    values = outcome.values.reshape(len(outcome), -1)[rows]
+    order = np.lexsort([weight, *np.nan_to_num(first).T, *values.T])
+    return rows[order], weight[order] / weight.sum()
 
 
 def check_columns(X):

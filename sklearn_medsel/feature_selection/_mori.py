@@ -8,7 +8,7 @@ optimiser, start values, penalty and the measure of a gene are ours.
 Two choices decide whether such a network ranks genes at all when they are many more than
 the patients. Plain gradient descent instead of Adam: Adam moves each weight by about the
 same amount, whatever its gradient, which drowns the few true genes. And selection weights
-that learn faster than the dense ones (`GATE_RATE`), on first weights that start near zero,
+that learn faster than the dense ones (`nn.gate_rate`), on first weights that start near zero,
 which makes the path of gradient descent a sparse one.
 
 References
@@ -22,10 +22,9 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed
 
-from ..base import one_thread, resolve_device
-from ..nn import LOSSES, RepeatedNets
+from ..base import one_thread, resolve_device, to_tensor
+from ..nn import LOSSES, RepeatedNets, gate_rate
 
-GATE_RATE = 300.0
 _BLOCK_VALUES = 2**21
 _MAX_BLOCK = 32
 
@@ -78,6 +77,7 @@ def train_repeats(
     device="auto",
     dtype="auto",
     n_jobs=None,
+    allow_diverged=False,
 ):
     """Train one network per seed and measure what each input does in it.
 
@@ -107,8 +107,7 @@ def train_repeats(
     max_epochs : int, default=100
         Steps of gradient descent.
     learning_rate : float, default=0.1
-        Step size of the dense weights; that of the selection weights is `GATE_RATE` times
-        larger.
+        Step size of the dense weights; the selection weights' is larger, see `nn.gate_rate`.
     alpha : float, default=1e-3
         L1 penalty on the selection weights.
     device : str, default="auto"
@@ -117,6 +116,9 @@ def train_repeats(
         In which precision to train; ``"auto"`` takes that of `X`.
     n_jobs : int, default=None
         Blocks to train at the same time on the CPU, as joblib counts.
+    allow_diverged : bool, default=False
+        Whether repeats whose training diverged are returned as they are, with losses that are
+        not finite, instead of an error.
 
     Returns
     -------
@@ -172,7 +174,7 @@ def train_repeats(
     gates, sizes, effects, outputs, losses, oob = (
         np.concatenate(part) for part in zip(*blocks, strict=True)
     )
-    if not np.isfinite(losses).all():
+    if not (allow_diverged or np.isfinite(losses).all()):
         raise ValueError(
             f"training diverged in {np.sum(~np.isfinite(losses))} of {len(seeds)} repeats. "
             f"Use a smaller learning_rate than {learning_rate}, and standardised columns."
@@ -247,11 +249,13 @@ def _train_block(
 ):
     """Train some repeats side by side; gives arrays with one row per repeat."""
     with one_thread():
-        X, target, weight = (torch.as_tensor(a, device=device) for a in (table, target, weight))
+        X, target, weight = (to_tensor(a, device) for a in (table, target, weight))
         nets = RepeatedNets(
             X.shape[1], n_outputs, hidden_layer_sizes, seeds, device=device, dtype=X.dtype
         )
-        losses = nets.train(X, target, weight, LOSSES[task], gate_rate=GATE_RATE, **settings)
+        losses = nets.train(
+            X, target, weight, LOSSES[task], gate_rate=gate_rate(X.shape[1]), **settings
+        )
         outputs = nets.outputs(X)
         effects, sizes = nets.effective_weights(X, centre_outputs=task == "classification")
         unseen = (weight == 0).to(X.dtype)

@@ -13,6 +13,8 @@ from ._path import largest_penalty, penalty_grid, solve_paths
 from ._subset_size import bootstrap_counts
 
 N_BEST = 40
+# With fewer samples the comparison is noise, and is not made.
+MIN_SAMPLES = 50
 _MAX_REPEATS = 6
 
 
@@ -38,11 +40,11 @@ def nonlinear_importance(X, outcome, weight, seeds, blocks, importance, *, hidde
     -------
     ndarray of shape (n_features,) or None
         Mean effect of each feature through the network, as a fraction of the largest; None where
-        the network is not better by more than one standard error.
+        the network is not better by more than one standard error, or was not tried.
     """
     best = np.argsort(-importance, kind="stable")[:N_BEST]
     best = best[importance[best] > 0]
-    if len(best) == 0 or not hidden_layer_sizes:
+    if len(best) == 0 or len(X) < MIN_SAMPLES or not hidden_layer_sizes:
         return None
     columns = X[:, torch.as_tensor(best, device=X.device)]
     counts = np.array([bootstrap_counts(outcome, seed, blocks) for seed in seeds[:_MAX_REPEATS]])
@@ -63,7 +65,10 @@ def nonlinear_importance(X, outcome, weight, seeds, blocks, importance, *, hidde
         hidden_layer_sizes=hidden_layer_sizes,
         sample_weight=bag.T,
         device=str(X.device),
+        allow_diverged=True,
     )
+    if not np.isfinite(nets.losses).all():
+        return None
     predictor = torch.as_tensor(nets.outputs).to(X)
     if family.n_outputs == 1 and predictor.shape[2] == 2:
         predictor = predictor[:, :, 1:] - predictor[:, :, :1]

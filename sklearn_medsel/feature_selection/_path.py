@@ -15,6 +15,7 @@ from ._decoys import correlate
 
 _POWER_STEPS = 8
 _STEP_SAFETY = 1.15
+_TOLERANCE = 1e-5
 
 
 @dataclass
@@ -212,9 +213,9 @@ class _State:
         spectral = self._spectral_bound(coef.shape[1])
         step = self._step(spectral)
         ahead, momentum = coef, torch.ones_like(step)
-        for i in range(n_iter):
+        for i in range(1, n_iter + 1):
             predictor = self._forward(ahead) + self.intercept
-            if i % 4 == 3:  # only survival's curvature moves with the predictor
+            if i % 4 == 0:  # only survival's curvature moves with the predictor
                 step = self._step(spectral, predictor)
             gradient = self.family.gradient(predictor, self.weight)
             new = _shrink(ahead - step * self._backward(gradient), step * penalty[:, None, None])
@@ -225,10 +226,13 @@ class _State:
             momentum = torch.where(uphill, torch.ones_like(momentum), momentum)
             following = (1 + torch.sqrt(1 + 4 * momentum**2)) / 2
             ahead = new + (momentum - 1) / following * (new - coef)
+            settled = i % 4 == 0 and bool(((new - coef).abs() <= _TOLERANCE).all())
             coef, momentum = new, following
+            if settled:
+                break
         self._scatter(coef)
         self.predictor = self._forward(coef) + self.intercept
-        return n_iter
+        return i
 
     def _step(self, spectral, predictor=None):
         predictor = self.predictor if predictor is None else predictor

@@ -10,9 +10,8 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..base import TorchEstimator, draw_seeds, to_tensor
-from ..nn import LOSSES, SelectorNet
+from ..nn import LOSSES, SelectorNet, gate_rate
 
-_GATE_RATE = 300.0
 _COLUMNS_AT_ONCE = 4096
 
 
@@ -105,7 +104,7 @@ class DeepFeaturePredictor(TorchEstimator):
             given=(X, y),
             max_epochs=self.max_epochs,
             learning_rate=self.learning_rate,
-            gate_rate=_GATE_RATE,
+            gate_rate=gate_rate(self.n_features_in_),
             alpha=self.alpha,
             weight_decay=self.weight_decay,
             batch_size=self.batch_size,
@@ -174,7 +173,7 @@ class DeepFeaturePredictor(TorchEstimator):
         self.effects_ = effects
 
     def _outputs(self, X):
-        """Outputs of the network for the user's ``X``."""
+        """Give the outputs of the network for the user's ``X``."""
         check_is_fitted(self, "weights_")
         return self._forward(self._standardise(self._table(X, reset=False)))
 

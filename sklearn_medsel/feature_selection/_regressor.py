@@ -90,9 +90,7 @@ class DeepFeatureRegressor(RegressorMixin, DeepFeaturePredictor):
     _task = "regression"
 
     def _validate(self, X, y, weight):
-        table, y = self._table(
-            X, y, y_numeric=True, multi_output=True, reset=not self._warm()
-        )
+        table, y = self._table(X, y, y_numeric=True, multi_output=True, reset=not self._warm())
         weight = check_weight(weight, table)
         columns = y.reshape(len(y), -1).astype(np.float64)
         if not self._warm():
@@ -125,7 +123,8 @@ class DeepFeatureRegressor(RegressorMixin, DeepFeaturePredictor):
         ndarray of shape (n_samples,) or (n_samples, n_outputs), float64
             Predictions in the unit of the training target.
         """
-        predicted = self._outputs(X) * self.y_scale_ + self.y_center_
+        outputs = self._outputs(X)
+        predicted = outputs * self.y_scale_ + self.y_center_
         return predicted[:, 0] if self._y_is_1d else predicted
 
     def __sklearn_tags__(self):

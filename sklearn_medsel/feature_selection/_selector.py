@@ -211,7 +211,8 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
             Labels, numbers, or event and time as a structured array or a DataFrame with these two
             columns.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights, not negative; samples of weight zero are left out.
+            Weights, not negative; samples of weight zero are left out. Small whole numbers are
+            counts: a sample of weight 2 is two samples. Others are relative.
         groups : array-like of shape (n_samples,), default=None
             Patient, pair or study of each sample. Where `y` differs inside groups, decoys are
             permuted within them and features centred in them; otherwise whole groups change

@@ -40,14 +40,16 @@ def choose_dtype(dtype, X):
     return "float64" if X.dtype == np.float64 and X.size <= _SMALL else "float32"
 
 
-def standardise(X, weight, *, dtype, device, blocks=None):
+def standardise(X, rows, weight, *, dtype, device, blocks=None):
     """Impute, centre and scale.
 
     Parameters
     ----------
     X : ndarray or sparse matrix of shape (n_samples, n_features)
         NaN is missing.
-    weight : ndarray of shape (n_samples,)
+    rows : ndarray of shape (n_used,), int64
+        Rows of `X` to take, in this order.
+    weight : ndarray of shape (n_used,)
         Sample weights, summing to one.
     dtype : {"float32", "float64"}
     device : torch.device
@@ -59,17 +61,17 @@ def standardise(X, weight, *, dtype, device, blocks=None):
     -------
     Table
     """
-    n_samples, n_features = X.shape
-    out = np.empty((n_features, n_samples), dtype=dtype)
+    n_features = X.shape[1]
+    out = np.empty((n_features, len(rows)), dtype=dtype)
     constant = np.zeros(n_features, dtype=bool)
     missing = np.zeros(n_features, dtype=np.int64)
     for start in range(0, n_features, _BLOCK):  # in blocks, so that float64 copies stay small
         part = slice(start, start + _BLOCK)
         columns = X[:, part]
         columns = columns.toarray() if hasattr(columns, "toarray") else columns
-        rows = np.array(columns.T, dtype=np.float64)
-        missing[part], constant[part] = _standardise_rows(rows, weight, blocks)
-        out[part] = rows
+        features = np.array(columns[rows].T, dtype=np.float64)
+        missing[part], constant[part] = _standardise_rows(features, weight, blocks)
+        out[part] = features
     return Table(torch.as_tensor(out, device=device).T, constant, missing)
 
 

@@ -37,7 +37,7 @@ class SelectionStabilityDisplay:
     decoy_frequencies : ndarray of shape (n_decoys,) or None, default=None
         Selection frequency of each decoy.
     threshold : float, default=nan
-        Smallest frequency among the selected features; NaN if none was selected.
+        Smallest frequency among the selected features, drawn as a line; NaN if none was selected.
     stability : tuple of float or None, default=None
         Estimate, lower and upper limit of the stability of the selection.
 
@@ -100,8 +100,8 @@ class SelectionStabilityDisplay:
             Fitted, with ``selection_frequencies_``, such as `DeepFeatureSelector`. Of a
             Pipeline, the last step that has them is shown; of a search, its best estimator.
         n_features : int, default=20
-            Number of features to show, at most, best first. Features that were never selected
-            are left out.
+            Number of features to show, at most: the selected ones, then those of the highest
+            frequencies. Features of frequency 0 are left out unless they are selected.
         feature_names : array-like of shape (n_features_in,), str, or None, default=None
             Names; None takes those the estimator has seen, else ``x0``, ``x1``, ...
         ax : matplotlib Axes or None, default=None
@@ -174,9 +174,11 @@ class SelectionStabilityDisplay:
         return self
 
     def _best(self, n_features):
+        """Find what to show: the selected first, but in the order of their frequencies."""
         order = np.lexsort((~self.selected, -self.frequencies))
         order = order[(self.frequencies[order] > 0) | self.selected[order]]
-        return order[:n_features]
+        places = np.argsort(~self.selected[order], kind="stable")[:n_features]
+        return order[np.sort(places)]
 
     def _draw_features(self, ax, size):
         rows, values = np.arange(self.shown_.size), self.frequencies[self.shown_]
@@ -256,7 +258,7 @@ class SelectionStabilityDisplay:
         ax.set_title(self._title(), fontsize=size * 1.1, pad=6 + 1.6 * size)
         if self.threshold_lines_:
             ax.annotate(
-                f"threshold {self.threshold:.2f}",
+                f"lowest selected: {self.threshold:.0%}",
                 xy=(self.threshold, 1),
                 xycoords=ax.get_xaxis_transform(),
                 xytext=(0, 3),

@@ -1,6 +1,6 @@
 """Plain torch modules, losses and batched training: nothing here knows scikit-learn or skorch."""
 
-from .layers import SeededDropout, SelectionLayer
+from .layers import SeededDropout, SelectionLayer, gate_rate
 from .losses import LOSSES, cox_loss, cross_entropy, squared_error
 from .repeated import RepeatedNets
 from .selector_net import SelectorNet
@@ -13,5 +13,6 @@ __all__ = [
     "SelectorNet",
     "cox_loss",
     "cross_entropy",
+    "gate_rate",
     "squared_error",
 ]

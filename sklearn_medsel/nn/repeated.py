@@ -15,6 +15,7 @@ networks' axis comes first, so that every reduction runs within one network. The
 to one thread.
 """
 
+import itertools
 import math
 
 import torch
@@ -119,22 +120,20 @@ class RepeatedNets:
             for optimizer in optimizers:
                 optimizer.step()
             if alpha:
-                shrunk = softshrink(
-                    self.gate, learning_rate * gate_rate * alpha
-                )
+                shrunk = softshrink(self.gate, learning_rate * gate_rate * alpha)
                 self.gate.copy_(shrunk)
         self.first.grad = self.gate.grad = None
         return losses.detach()[: self.n_nets]
 
     def outputs(self, X):
-        """Outputs (n_nets, n, n_outputs) for ``X`` (n, n_features)."""
+        """Give the outputs (n_nets, n, n_outputs) for ``X`` (n, n_features)."""
         with torch.no_grad():
             columns = self._prepare(X).T.contiguous()
             hidden = self._first_layer(columns, torch.empty_like(self.first))
             return self._head(hidden).transpose(1, 2)[: self.n_nets]
 
     def gates(self):
-        """Weights (n_nets, n_features) of the selection layers."""
+        """Give the weights (n_nets, n_features) of the selection layers."""
         return self.gate[: self.n_nets, 0, : self.n_features]
 
     def effective_weights(self, X, *, centre_outputs=False):
@@ -195,7 +194,7 @@ class RepeatedNets:
         self.first.grad = gradient.mul_(self.gate)
 
     def _head(self, hidden):
-        """Outputs (n_nets, n_outputs, n) behind the first layer."""
+        """Give the outputs (n_nets, n_outputs, n) behind the first layer."""
         hidden = hidden + self.bias[0]
         for weight, bias in zip(self.deeper, self.bias[1:], strict=True):
             hidden = _dense(weight, torch.relu(hidden)) + bias
@@ -206,7 +205,7 @@ def _draw(n_features, sizes, seed):
     """Draw the weights of one network: first layer, further layers, output layer."""
     generator = torch.Generator().manual_seed(seed)
     weights = [torch.randn(sizes[0], n_features, generator=generator) * _FIRST_SCALE]
-    for width, size in zip(sizes[:-1], sizes[1:], strict=True):
+    for width, size in itertools.pairwise(sizes):
         gain = 1 if len(weights) == len(sizes) - 1 else 2
         weight = torch.randn(size, width, generator=generator) * (gain / width) ** 0.5
         weights.append(weight)

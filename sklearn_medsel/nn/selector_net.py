@@ -51,7 +51,7 @@ class SelectorNet(nn.Module):
             nn.init.normal_(self.dense[-1].weight, std=width**-0.5)
 
     def forward(self, X):
-        """Outputs (n, n_outputs) for ``X`` (n, n_features)."""
+        """Give the outputs (n, n_outputs) for ``X`` (n, n_features)."""
         gated = self.select(X * self.input_scale)
         output = self.skip(gated)
         return output + self.dense(gated) if len(self.dense) else output
