@@ -54,3 +54,13 @@ sphinx_gallery_conf = {
     "doc_module": ("sklearn_medsel",),
     "reset_modules": ("matplotlib",),
 }
+
+
+def skip_foreign_method(app, what, name, member, skip, options):
+    """Leave the methods that scikit-learn wrote to its own documentation."""
+    function = getattr(member, "fget", member)
+    return (getattr(function, "__module__", None) or "").startswith("sklearn.") or None
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", skip_foreign_method)

@@ -65,7 +65,7 @@ genes.round(3)
 # %%
 from sklearn_medsel.inspection import SelectionStabilityDisplay
 
-SelectionStabilityDisplay.from_estimator(selector, n_features=10)
+_ = SelectionStabilityDisplay.from_estimator(selector, n_features=10)
 
 # %%
 # Are they prognostic in the other patients?
@@ -87,7 +87,7 @@ from sklearn_medsel.inspection import KaplanMeierDisplay
 best = genes.index[0]
 values = X[best].iloc[check]
 group = np.where(values > values.median(), f"{best} high", f"{best} low")
-KaplanMeierDisplay.from_survival(y[check], group, time_unit="months")
+_ = KaplanMeierDisplay.from_survival(y[check], group, time_unit="months")
 
 # %%
 # Several genes together

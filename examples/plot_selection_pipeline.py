@@ -56,10 +56,10 @@ for note in selector.notes_:
 # are selected: what chance can do.
 from sklearn_medsel.inspection import FeatureImportanceDisplay, SelectionStabilityDisplay
 
-FeatureImportanceDisplay.from_estimator(selector, n_features=12)
+_ = FeatureImportanceDisplay.from_estimator(selector, n_features=12)
 
 # %%
-SelectionStabilityDisplay.from_estimator(selector, n_features=12)
+_ = SelectionStabilityDisplay.from_estimator(selector, n_features=12)
 
 # %%
 # Choose the number of genes by cross-validation
@@ -82,7 +82,7 @@ search = GridSearchCV(
     model,
     {"select__n_features_to_select": [3, 6, 24]},
     scoring="balanced_accuracy",
-    cv=5,
+    cv=3,
 ).fit(X, y)
 columns = ["param_select__n_features_to_select", "mean_test_score", "std_test_score"]
 pd.DataFrame(search.cv_results_)[columns].round(3)

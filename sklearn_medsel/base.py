@@ -257,7 +257,13 @@ class TorchEstimator(CallbackSupportMixin, BaseEstimator):
         dtype = getattr(torch, self.dtype_)
         module.to(device, dtype)
         if self._warm():
-            module.load_state_dict(_to_tensors(self.weights_))
+            try:
+                module.load_state_dict(_to_tensors(self.weights_))
+            except RuntimeError as error:
+                raise ValueError(
+                    "the weights of the last fit do not suit the network any more: a parameter "
+                    "such as hidden_layer_sizes has changed. Set warm_start=False to start anew."
+                ) from error
 
         def rows(*arrays):
             tensors = (to_tensor(array, device, dtype) for array in arrays)

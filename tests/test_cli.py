@@ -19,6 +19,7 @@ from sklearn_medsel.__main__ import main
 from sklearn_medsel._cli import _select
 from sklearn_medsel._cli._output import check_folder, staged_folder
 from sklearn_medsel._cli._progress import FitProgress, Progress
+from sklearn_medsel._cli._roles import assign_roles
 from sklearn_medsel._cli._tables import InputError, read_table
 
 SECRET = 7.654321  # a patient's value that no message may show
@@ -191,6 +192,7 @@ TEXT_FILES = {
     "column without name": ("table.csv", b"y,a,,c\n1,2,3,4\n", ["column 3", "no name"]),
     "header too short": ("table.csv", b"a,b\n1,2,3,4\n", ["2 columns", "4"]),
     "row too long": ("table.csv", b"a,b\n1,2\n1,2,3\n", ["cannot be read as a table", "line 3"]),
+    "row too short": ("table.csv", b"a,b,c\n1,2,3\n4,5\n", ["line 3", "2 of 3", "cut off"]),
     "binary": ("table.csv", b"\x89PNG\xff\xfe\x00", ["not UTF-8"]),
     "not gzip": ("table.csv.gz", b"a,b\n1,2\n", ["cannot be read as a table"]),
     "not parquet": ("table.parquet", b"a,b\n1,2\n", ["cannot be read as parquet"]),
@@ -271,6 +273,9 @@ def test_read_table_parquet(tmp_path, monkeypatch):
     frame = make_table()
     frame.to_parquet(tmp_path / "table.parquet")
     pd.testing.assert_frame_equal(read_table(tmp_path / "table.parquet"), frame)
+    digits = frame.assign(GENE1=frame["GENE1"].astype(str))
+    with pytest.raises(InputError, match="text among the genes in column 'GENE1'"):
+        assign_roles(digits, _select.Settings("t", target="status", drop=("sample_id",)))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(InputError, match=r"sklearn-medsel\[demo\]"):
         read_table(tmp_path / "table.parquet")
@@ -493,15 +498,15 @@ def test_select_classification_in_pairs(run, tmp_path, few_baselines):
     assert len(genes) == 30
     assert genes.set_index("gene").loc["GENE5", "missing"] == 1
     comparison = pd.read_csv(tmp_path / "out" / "comparison.csv")
-    assert list(comparison["selector"]) == [
-        "DeepFeatureSelector", "ANOVA + BH", "all genes + ridge",
-    ]  # fmt: skip
+    names = ["DeepFeatureSelector", "DeepFeatureSelector, best 20", "ANOVA + BH"]
+    assert list(comparison["selector"]) == [*names, "all genes + ridge"]
     assert comparison["error"].isna().all()
     report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Left out because they hold no value at all: &#x27;EMPTY&#x27;" in report
     assert "Warnings of other libraries" not in report
     assert "patient-3" not in report
     assert str(tmp_path) not in report
+    assert "sklearn_medsel select table.csv --target status --groups pair --drop" in report
     assert "comparing with other selectors" in err
     assert "DeepFeatureSelector" in out
     assert out.rstrip().endswith("report.html")

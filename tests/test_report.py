@@ -12,7 +12,7 @@ import pytest
 from sklearn_medsel.__main__ import main
 from sklearn_medsel._cli import _demo, _html, _words
 from sklearn_medsel._cli._figures import Picture
-from sklearn_medsel._cli._job import OURS, Results, Settings, gene_table
+from sklearn_medsel._cli._job import BEST, OURS, Results, Settings, gene_table
 from sklearn_medsel._cli._report import comparison_text, render, summary
 from sklearn_medsel._cli._roles import Samples
 from sklearn_medsel._cli._signature import Signature
@@ -232,7 +232,7 @@ def test_page_is_accessible_and_readable_on_a_phone():
         "not a medical device",
         "A note about",
         "A remark about",
-        "SHA-256 ab12",
+        "SHA-256 of the tableab12",
         "seed",
         "scikit-learn",
         "0.62",
@@ -276,11 +276,19 @@ def test_long_selection_is_cut_with_a_pointer_to_the_file():
         (comparison(0.7, 0.69, p=0.7), "(no clear difference, corrected p 0.70)"),
         (comparison(0.6, 0.7), f"A baseline wins: LASSO scores 0.700, {OURS} 0.600 (a clear"),
         (comparison(0.6, 0.7, p=np.nan), f"{OURS} 0.600."),
-        (comparison(n_empty=4), "In 4 of 10 folds"),
+        (comparison(n_empty=4), "In 4 of 10 folds nothing passed"),
+        (comparison(np.nan), "has no score"),
     ],
 )
 def test_verdict_names_the_winner(table, words):
     assert words in _words.verdict(make_results(comparison=table))
+
+
+def test_verdict_judges_the_best_20_where_there_is_such_a_row():
+    table = comparison(0.5, 0.7)
+    extra = table.iloc[[0]].assign(selector=BEST, score_mean=0.8)
+    words = _words.verdict(make_results(comparison=pd.concat([extra, table])))
+    assert words.startswith(f"{BEST} has the highest mean score, 0.800; next is LASSO")
 
 
 def test_failed_fits_are_reported():

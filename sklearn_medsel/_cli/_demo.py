@@ -78,5 +78,6 @@ def _load(task, outcome, n_jobs):
         event=None if survival is None else "death",
         n_features=_N_GENES,
         repeats=1,
+        command="python -m sklearn_medsel demo",
         jobs=n_jobs if n_jobs is not None else min(2, os.cpu_count() or 1),
     )

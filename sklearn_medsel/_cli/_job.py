@@ -25,7 +25,7 @@ STEPS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user asked for; the report lists every field."""
+    """What the user asked for; the report lists it, with the `command` that repeats it."""
 
     table: str
     target: str | None = None
@@ -41,6 +41,7 @@ class Settings:
     compare: bool = True
     seed: int = 0
     jobs: int | None = None
+    command: str = ""
 
     @property
     def folds(self):
@@ -186,10 +187,8 @@ def compare_with_baselines(samples, settings, selector, progress):
         return_folds=True,
         progress=lambda done, total, _: progress.update(done / total),
     )
-    scores, judged = (
-        folds.pivot(index="fold", columns="selector", values="score"),
-        judged_row(table),
-    )
+    scores = folds.pivot(index="fold", columns="selector", values="score")
+    judged = judged_row(table)
     tests = [
         corrected_paired_ttest((scores[name] - scores[judged]).to_numpy(), 1 / (settings.cv - 1))
         for name in table["selector"]

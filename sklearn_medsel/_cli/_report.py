@@ -1,9 +1,11 @@
 """The report: one HTML file that needs nothing else, and the tables and pictures beside it."""
 
+import platform
 from importlib import metadata
 
 import numpy as np
 
+from sklearn_medsel import __version__
 from sklearn_medsel._cli import _gene_sections as gene_sections
 from sklearn_medsel._cli import _sections as sections
 from sklearn_medsel._cli._figures import draw_all
@@ -12,7 +14,7 @@ from sklearn_medsel._cli._job import OURS
 from sklearn_medsel._cli._style import CSS
 from sklearn_medsel._cli._words import headline, verdict
 
-_PACKAGES = ("sklearn-medsel", "scikit-learn", "torch", "numpy", "pandas", "scipy", "matplotlib")
+_PACKAGES = ("scikit-learn", "torch", "numpy", "pandas", "scipy", "matplotlib")
 # Even if a text slipped through unescaped, the browser would run and load nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _DISCLAIMER = (
@@ -140,7 +142,8 @@ def comparison_text(results):
         ],
         "genes": [f"{n:,.0f}" for n in shown["n_features_mean"]],
         "stability": [
-            f"{value:.2f}" if np.isfinite(value) else "-" for value in shown["stability"]
+            f"{round(value, 2) + 0.0:.2f}" if np.isfinite(value) else "-"
+            for value in shown["stability"]
         ],
         "p": [f"{value:.3f}" if np.isfinite(value) else "-" for value in shown["p_value"]],
         "seconds": [f"{value:.1f}" for value in shown["seconds_mean"]],
@@ -155,7 +158,7 @@ def comparison_text(results):
 
 def versions():
     """Return the versions of the packages that took part."""
-    found = {}
+    found = {"sklearn_medsel": __version__, "Python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)

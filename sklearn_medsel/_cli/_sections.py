@@ -1,7 +1,6 @@
 """The report's sections on comparison, survival, and settings."""
 
 import math
-import platform
 
 from sklearn_medsel._cli._figures import score_name
 from sklearn_medsel._cli._html import figures, number, p_value, section, table, tag
@@ -38,7 +37,6 @@ def comparison_section(results, pictures):
         "seconds",
     ]
     settings = results.settings
-    times = "once" if settings.repeats == 1 else f"{settings.repeats} times"
     failures = [
         tag("li", f"{row['selector']}: {row['error']}")
         for _, row in rows.iterrows()
@@ -50,10 +48,10 @@ def comparison_section(results, pictures):
         tag("p", verdict(results), class_="note"),
         tag(
             "p",
-            f"{settings.cv} folds, drawn {times}; every method selects its genes and fits a ridge "
-            "model inside each training fold. “vs” is the row's score minus that of the model of "
-            f"all genes, and minus that of {judged_row(rows)}; each p is corrected for the overlap of the "
-            "folds, not for the number of methods.",
+            f"{settings.cv} folds, drawn {_times(settings.repeats)}; every method selects its "
+            "genes and fits a ridge model inside each training fold. “vs” is the row's score minus "
+            f"that of the model of all genes, and minus that of {judged_row(rows)}; each p is "
+            "corrected for the overlap of the folds, not for the number of methods.",
             class_="muted",
         ),
         table(
@@ -106,17 +104,18 @@ def method_section(results, versions):
     settings, samples = results.settings, results.samples
     notes = [*samples.remarks, *results.selector.notes_]
     listed = [
-        ("table", f"{settings.table}" + (f", SHA-256 {results.digest}" if results.digest else "")),
+        ("command", tag("code", settings.command)),
+        ("table", settings.table),
+        ("SHA-256 of the table", results.digest),
         ("outcome", samples.outcome),
         ("groups", settings.groups or "none"),
         ("columns left out", ", ".join(settings.drop) or "none"),
         ("genes wanted", settings.n_features or "all that pass"),
         ("false discovery rate", f"{settings.fdr:g}"),
-        ("cross-validation", f"{settings.cv} folds, {settings.repeats} repeats"),
+        ("cross-validation", f"{settings.cv} folds, drawn {_times(settings.repeats)}"),
         ("seed", settings.seed),
         ("made", f"{results.created:%Y-%m-%d %H:%M}"),
-        *versions.items(),
-        ("Python", platform.python_version()),
+        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
     ]
     return section(
         "method",
@@ -131,8 +130,9 @@ def method_section(results, versions):
         else None,
         table(
             ["setting", "value"],
-            [[name, tag("span", value, class_="wrap")] for name, value in listed],
+            [[name, value] for name, value in listed if value != ""],
             caption="Settings and versions",
+            wrapped={1},
         ),
     )
 
@@ -177,6 +177,10 @@ def _prognostic_rows(genes):
     return table(header, body, caption=caption, numeric=range(1, len(header)))
 
 
+def _times(n):
+    return "once" if n == 1 else f"{n} times"
+
+
 def _row_class(name):
     return "ours" if name.startswith(OURS) else None
 
@@ -193,6 +197,6 @@ def _difference(value, pvalue):
 def _interval(row, name):
     if math.isnan(row[name]):
         return "–"
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    written = f"{row[name]:.2f} [{low:.2f}, {high:.2f}]"
-    return written.replace("-", "−")
+    # Adding zero turns -0.00 into 0.00.
+    value, low, high = (round(row[name + end], 2) + 0.0 for end in ("", "_low", "_high"))
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")

@@ -1,6 +1,7 @@
 """The subcommand ``select``: from a table on disk to a folder of results."""
 
 import hashlib
+import shlex
 from pathlib import Path
 
 from sklearn_medsel._cli._job import STEPS, Settings, analyse
@@ -67,7 +68,21 @@ def settings_from(arguments):
         compare=arguments.compare,
         seed=arguments.seed,
         jobs=arguments.jobs,
+        command=_command(arguments),
     )
+
+
+def _command(arguments):
+    """Write the command that gives the same numbers, without the user's folders."""
+    words = ["python", "-m", "sklearn_medsel", "select", Path(arguments.table).name]
+    for name in ("target", "time", "event", "groups", "n_features"):
+        value = getattr(arguments, name)
+        words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+    words += ["--drop", *arguments.drop] if arguments.drop else []
+    words += [] if arguments.compare else ["--no-compare"]
+    for name in ("task", "fdr", "cv", "repeats", "seed"):
+        words += [f"--{name}", str(getattr(arguments, name))]
+    return shlex.join(words)
 
 
 def check_plotting():

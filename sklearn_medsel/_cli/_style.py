@@ -72,11 +72,12 @@ table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:
 caption{text-align:left;font-size:.85rem;padding:.5rem .75rem;border-bottom:1px solid var(--line)}
 th,td{padding:.42rem .75rem;text-align:left;vertical-align:middle;white-space:nowrap}
 th{font-weight:600}
+tbody th{white-space:normal;min-width:6rem}
 thead th{color:var(--muted);font-size:.82rem;border-bottom:1px solid var(--line)}
 tbody tr+tr>*{border-top:1px solid var(--line)}
 tbody tr:hover>*{background:var(--ground)}
 .num{text-align:right}
-td.wrap{white-space:normal;min-width:16rem}
+td.wrap{white-space:normal;min-width:14rem;overflow-wrap:anywhere}
 tr.ours>*{background:var(--soft)}
 .badge{display:inline-block;background:var(--accent);color:var(--paper);border-radius:99px;
   font-size:.72rem;font-weight:600;padding:.05rem .55rem;margin-left:.5rem;vertical-align:.08em}

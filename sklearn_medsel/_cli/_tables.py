@@ -104,6 +104,7 @@ def _read_text(path, delimiter):
                 "check the delimiter and the quotes"
             )
         _check_names(path, names[1:] if has_row_names else names)
+        _check_widths(path, delimiter, n_header_lines, first_width)
         return pd.read_csv(
             path,
             sep=delimiter,
@@ -138,6 +139,22 @@ def _read_header(path, delimiter):
         n_header_lines = reader.line_num
         first_row = next((row for row in reader if row), names)
     return [name.strip() for name in names], delimiter, n_header_lines, len(first_row)
+
+
+def _check_widths(path, delimiter, n_header_lines, width):
+    """Refuse rows that end early, which pandas would fill with missing values."""
+    delimiter = delimiter.encode()
+    with _OPENERS.get(path.suffix.lower(), open)(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            # A quoted cell may hold delimiters and line breaks: such files are left to pandas.
+            if b'"' in line:
+                return
+            found = line.count(delimiter) + 1
+            if number > n_header_lines and found < width and line.strip():
+                raise InputError(
+                    f"{path}: line {number} has {found} of {width} columns; "
+                    "the file may have been cut off: write it again"
+                )
 
 
 def _check_names(path, names):

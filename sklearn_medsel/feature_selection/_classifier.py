@@ -139,10 +139,11 @@ class DeepFeatureClassifier(ClassifierMixin, DeepFeaturePredictor):
         check_classification_targets(y)
         weight = check_weight(weight, table)
         classes = np.unique(y)
-        if len(classes) < 2:
+        weighty = np.unique(y[weight > 0])
+        if len(weighty) < 2:
             raise ValueError(
-                f"y has one class only ({classes[0]!r}); classification needs samples of at "
-                "least two classes."
+                f"y has one class only ({weighty[0]!r}) among the samples with a weight; "
+                "classification needs at least two classes."
             )
         if not self._warm():
             self.classes_, self.n_outputs_ = classes, len(classes)
@@ -153,8 +154,9 @@ class DeepFeatureClassifier(ClassifierMixin, DeepFeaturePredictor):
         codes = np.searchsorted(self.classes_, y)
         if self.class_weight is not None:
             by_class = np.ones(len(self.classes_))
-            by_class[np.searchsorted(self.classes_, classes)] = compute_class_weight(
-                self.class_weight, classes=classes, y=y, sample_weight=weight
+            used = weight > 0
+            by_class[np.searchsorted(self.classes_, weighty)] = compute_class_weight(
+                self.class_weight, classes=weighty, y=y[used], sample_weight=weight[used]
             )
             weight = weight * by_class[codes]
         return table, codes, weight, codes

@@ -219,13 +219,14 @@ def _encode(y, task, dtype):
     if task == "classification":
         y = y.astype(np.int64)
         n_outputs = int(y.max()) + 1
-        return y, np.zeros(n_outputs), np.ones(n_outputs)
+        return y, np.zeros(n_outputs, dtype), np.ones(n_outputs, dtype)
     if task == "survival":
-        return y.astype(dtype), np.zeros(1), np.ones(1)
+        return y.astype(dtype), np.zeros(1, dtype), np.ones(1, dtype)
     y = y.reshape(len(y), -1)
     offset, scale = y.mean(axis=0), y.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    return ((y - offset) / scale).astype(dtype), offset, scale
+    values = (y - offset) / scale
+    return values.astype(dtype), offset.astype(dtype), scale.astype(dtype)
 
 
 def _screen(X, target, weight, task, n_outputs, screen):

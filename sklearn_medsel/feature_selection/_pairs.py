@@ -65,7 +65,7 @@ def screen_pairs(X, residual, rng, *, blocks=None, n_best=20, n_permutations=N_P
     scores = _normal_scores(X)
     statistics, pairs = _strongest(scores, residual, n_best)
     maxima = [
-        _strongest(scores, residual[permute_rows(rng, len(residual), blocks)], 1)[0][0]
+        _strongest(scores, residual[permute_rows(rng, len(residual), blocks)], 1)[0].max(initial=0)
         for _ in range(n_permutations)
     ]
     return PairScreen(pairs, statistics, _maximum_pvalues(statistics, np.array(maxima)))
@@ -89,20 +89,21 @@ def _strongest(scores, residual, n_best):
     best = torch.full((n_best,), -1.0, dtype=scores.dtype, device=scores.device)
     where = torch.zeros(n_best, 2, dtype=torch.int64, device=scores.device)
     n_samples, n_features = scores.shape
-    for output in torch.as_tensor(residual).to(scores).T:
-        spread = output.std(correction=0)
-        weighted = scores * ((output - output.mean()) / spread.clamp_min(1e-12))[:, None]
-        weighted /= n_samples**0.5
-        for start in range(0, n_features, _BLOCK):
-            rows = weighted[:, start : start + _BLOCK].T
-            for other in range(start, n_features, _BLOCK):
-                product = (rows @ scores[:, other : other + _BLOCK]).abs_()
-                if other == start:
-                    product.triu_(1)
-                # most tiles hold nothing: one look at their maximum is enough
-                if product.max() <= best[-1]:
-                    continue
-                best, where = _merge(best, where, product, start, other)
+    outputs = torch.as_tensor(residual - residual.mean(axis=0)).to(scores)
+    outputs = outputs / (outputs.std(0, correction=0).clamp_min(1e-12) * n_samples**0.5)
+    for start in range(0, n_features, _BLOCK):
+        rows = scores[:, start : start + _BLOCK].T
+        for other in range(start, n_features, _BLOCK):
+            columns = scores[:, other : other + _BLOCK]
+            product = ((rows * outputs[:, 0]) @ columns).abs_()
+            for output in outputs.T[1:]:  # a pair counts once, for the output it acts on most
+                torch.maximum(product, ((rows * output) @ columns).abs_(), out=product)
+            if other == start:
+                product.triu_(1)
+            # most tiles hold nothing: one look at their maximum is enough
+            if product.max() <= best[-1]:
+                continue
+            best, where = _merge(best, where, product, start, other)
     found = best > 0
     return best[found].double().cpu().numpy(), where[found].cpu().numpy()
 

@@ -91,6 +91,11 @@ class DeepFeaturePredictor(TorchEstimator):
         ValueError
             If the input is not valid, no row has a weight, or training diverged.
         """
+        for width in self.hidden_layer_sizes:
+            if not isinstance(width, Integral) or width < 1:
+                raise ValueError(
+                    f"hidden_layer_sizes holds {width!r}; use whole numbers from 1, such as (16,)."
+                )
         table, target, weight, strata = self._validate(X, y, sample_weight)
         if not self._warm():
             self.center_, self.scale_ = _column_moments(table, weight)

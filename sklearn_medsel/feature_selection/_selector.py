@@ -352,7 +352,9 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
             sizes, scores = score_sizes(
                 problem.table.X, problem.outcome, problem.weight, problem.seeds, problem.blocks
             )
-            wanted, mean, error = smallest_good_size(sizes, scores)
+            wanted, mean, error = smallest_good_size(
+                sizes, scores, len(problem.outcome)
+            )
             self._oob = (sizes, mean, error)
             step()
         if wanted is None:

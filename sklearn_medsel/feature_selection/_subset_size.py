@@ -4,13 +4,9 @@ Features are ranked on bootstrap samples, a ridge model on the best few is score
 left out, and the smallest number within one standard error of the best mean score is taken.
 """
 
-import warnings
-
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import balanced_accuracy_score, r2_score
+from sklearn.metrics import r2_score
 
 from ..survival import concordance_index, make_survival_y
 from ._cox_linear import CoxRidge
@@ -18,6 +14,8 @@ from ._ranking import rank_features
 
 _SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 130, 165, 200)
 _MAX_TRIES = 50
+# Expected part of the samples that a bootstrap sample leaves out.
+_LEFT_OUT = np.exp(-1)
 
 
 def score_sizes(X, outcome, weight, seeds, blocks):
@@ -48,26 +46,35 @@ def score_sizes(X, outcome, weight, seeds, blocks):
     sizes = np.array([size for size in _SIZES if size <= X.shape[1]])
     # order once for the largest size; each smaller set is its beginning
     order = np.argsort(-importance, axis=1, kind="stable")[:, : sizes[-1]]
-    values = X.double().cpu().numpy() if X.numel() < 2_000_000 else X.cpu().numpy()
-    scores = [
-        [_oob_score(values[:, best[:size]], outcome, count) for size in sizes]
-        for best, count in zip(order, counts, strict=True)
-    ]
+    columns = X.T.cpu().numpy()
+    scores = []
+    for best, count in zip(order, counts, strict=True):
+        values = columns[best].T.astype(np.float64)
+        scores.append([_oob_score(values[:, :size], outcome, count) for size in sizes])
     return sizes, np.array(scores)
 
 
-def smallest_good_size(sizes, scores):
+def smallest_good_size(sizes, scores, n_samples):
     """Smallest size within one standard error of the best mean score.
+
+    The standard error is that of a score on all samples: bootstrap samples share the data, so
+    averaging more of them does not make the estimate any surer. The spread over the repeats is
+    that of a score on the left-out part, about 37 % of the samples, and is scaled to all of them.
 
     Returns
     -------
     size : int
     mean, standard_error : ndarray of shape (n_sizes,)
     """
-    defined = ~np.isnan(scores).all(axis=1)
-    scores = scores[defined]
+    scores = scores[~np.isnan(scores).all(axis=1)]
+    if not len(scores):
+        raise ValueError(
+            f"n_features_to_select='auto' found no way to leave samples out of {n_samples}. "
+            "Pass the number of features, or a larger n_repeats."
+        )
     mean = np.nanmean(scores, axis=0)
-    error = np.nanstd(scores, axis=0, ddof=1) / np.sqrt(len(scores)) if len(scores) > 1 else 0 * mean
+    spread = np.nanstd(scores, axis=0, ddof=1) if len(scores) > 1 else np.zeros_like(mean)
+    error = spread * np.sqrt(_LEFT_OUT)
     best = int(np.argmax(mean))
     enough = mean >= mean[best] - error[best]
     return int(sizes[np.argmax(enough)]), mean, error
@@ -96,25 +103,32 @@ def _oob_score(X, outcome, counts):
     inside, outside = counts > 0, counts == 0
     if outside.sum() < 2:
         return np.nan
-    weight = counts[inside].astype(float)
     train, test = outcome.take(inside), outcome.take(outside)
-    if outcome.task == "classification":
-        return _classification_score(X[inside], X[outside], train, test, weight)
+    if outcome.task == "survival":
+        return _survival_score(X, train, test, counts)
+    weight = counts[inside].astype(float)
     if outcome.task == "regression":
-        model = Ridge(alpha=0.1 * X.shape[1]).fit(X[inside], train.values, sample_weight=weight)
-        return r2_score(test.values, model.predict(X[outside]).reshape(test.values.shape))
-    return _survival_score(X, train, test, counts)
+        predicted = _ridge(X[inside], X[outside], train.values, weight)
+        return r2_score(test.values, predicted)
+    present, codes, sizes = np.unique(test.values, return_inverse=True, return_counts=True)
+    weight = weight / np.bincount(train.values, weights=weight)[train.values]
+    one_hot = np.eye(len(outcome.classes))[train.values]
+    correct = _ridge(X[inside], X[outside], one_hot, weight).argmax(axis=1) == test.values
+    return np.mean(np.bincount(codes, weights=correct, minlength=len(present)) / sizes)
 
 
-def _classification_score(X_in, X_out, train, test, weight):
-    with warnings.catch_warnings():
-        # one more iteration would not change which class is the likelier
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", UndefinedMetricWarning)
-        warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
-        model = LogisticRegression(C=1.0 / len(X_in[0]) ** 0.5, class_weight="balanced", max_iter=200)
-        model.fit(X_in, train.values, sample_weight=weight)
-        return balanced_accuracy_score(test.values, model.predict(X_out))
+def _ridge(X_in, X_out, target, weight):
+    """Predictions of a weighted ridge regression with intercept, solved in the smaller space."""
+    weight = weight * len(weight) / weight.sum()
+    mean, offset = np.average(X_in, 0, weight), np.average(target, 0, weight)
+    root = np.sqrt(weight)[:, None]
+    A, b = (X_in - mean) * root, (target - offset) * root
+    n_samples, n_features = A.shape
+    if n_features < n_samples:
+        coef = np.linalg.solve(A.T @ A + n_features * np.eye(n_features), A.T @ b)
+    else:
+        coef = A.T @ np.linalg.solve(A @ A.T + n_features * np.eye(n_samples), b)
+    return (X_out - mean) @ coef + offset
 
 
 def _survival_score(X, train, test, counts):

@@ -1,0 +1,178 @@
+"""Runs the measurements of a row, each in its own process where cost is measured, and keeps them."""
+
+import hashlib
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from joblib import Parallel, delayed
+
+from benchmarks.compare_selection import ROOT, find_row
+
+_PARTS = ("feature_selection", "nn", "datasets", "survival", "base.py", "_validation.py")
+_PACKAGES = ("numpy", "scikit-learn", "torch")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table of goals.
+
+    Attributes
+    ----------
+    name, title, text : str
+        Name on the command line, heading, and what was measured on what.
+    tasks : callable
+        From the options of the command line to a list of dicts, the measurements.
+    measure : callable
+        From the entries of such a dict to a dict of results that JSON can hold.
+    summarise : callable
+        From a list of dicts, task and result together, to a list of (caption, DataFrame).
+    spread : str
+        What stands after the plus-minus sign.
+    alone : bool
+        Whether each measurement runs in a process of its own.
+    packages : tuple of str
+        Other packages whose versions belong in the table.
+    is_ours : callable
+        From a task to whether the source of this package changes its result.
+    """
+
+    name: str
+    title: str
+    text: str
+    tasks: Callable
+    measure: Callable
+    summarise: Callable
+    spread: str = "standard error"
+    alone: bool = False
+    packages: tuple = ()
+    is_ours: Callable = field(default=lambda task: True)
+
+
+def collect(row, options):
+    """Measure what is not in the cache yet; give all results of this row."""
+    options.cache.mkdir(parents=True, exist_ok=True)
+    path = options.cache / f"{row.name}{'-quick' if options.quick else ''}.jsonl"
+    source = fingerprint()
+    known = _read(path, row, None if options.any_version else source)
+    tasks = row.tasks(options)
+    todo = [task for task in tasks if _key(task) not in known]
+    if options.only:
+        todo = [task for task in todo if options.only in _key(task)]
+    if not options.write_only:
+        _say(f"{row.name}: {len(todo)} of {len(tasks)} to measure")
+        end = time.monotonic() + options.seconds
+        for task, result in _measure_all(row, todo, options, end):
+            known[_key(task)] = {**task, **result}
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"task": task, "result": result, "source": source}) + "\n")
+            _say(f"  {_key(task)} {str(result)[:160]}")
+    return [known[_key(task)] for task in tasks if _key(task) in known]
+
+
+def _measure_all(row, tasks, options, end):
+    if row.alone:
+        for task in tasks:
+            if time.monotonic() > end:
+                return
+            yield task, measure_alone(row.name, task, options.cpu_limit)
+        return
+    # In portions, so that a run that has to stop loses little.
+    size = max(1, 4 * options.jobs)
+    for start in range(0, len(tasks), size):
+        if time.monotonic() > end:
+            return
+        calls = (delayed(_measure_here)(row.name, task) for task in tasks[start : start + size])
+        yield from Parallel(n_jobs=options.jobs, return_as="generator")(calls)
+
+
+def _measure_here(name, task):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return task, find_row(name).measure(**task)
+
+
+def measure_alone(name, task, cpu_limit):
+    """Measure in a new process that may use `cpu_limit` CPU-s; an error is a result too."""
+    script = ROOT / "benchmarks" / "compare_selection.py"
+    command = [sys.executable, str(script), "--measure", name, json.dumps(task)]
+    limit = (cpu_limit, cpu_limit + 5)
+    # CPU time, because a busy machine would make a limit on the clock an unfair one; the clock
+    # stops what only waits.
+    wall = 20 * cpu_limit
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, limit),
+    )
+    try:
+        output, errors = process.communicate(timeout=wall)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return {"error": f"stopped after {wall} s"}
+    if process.returncode == 0:
+        return json.loads(output.strip().splitlines()[-1])
+    if process.returncode < 0 and "Error" not in errors[-500:]:
+        return {"error": f"stopped after {cpu_limit} CPU-s"}
+    return {"error": (errors.strip().splitlines() or ["no message"])[-1][:200]}
+
+
+def fingerprint():
+    """Hash of the source files that decide about the results of this package."""
+    package, digest = ROOT / "sklearn_medsel", hashlib.sha256()
+    for part in _PARTS:
+        path = package / part
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def describe_machine(packages=()):
+    """Versions, cores and threads, in one line."""
+    found = []
+    for name in (*_PACKAGES, *packages):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"{name} not installed")
+    return (
+        f"Python {platform.python_version()}, {', '.join(found)}; source {fingerprint()}; "
+        f"{os.cpu_count()} cores, at most {os.environ.get('OMP_NUM_THREADS', '?')} threads"
+    )
+
+
+def _read(path, row, source):
+    known = {}
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            task = record["task"]
+            if source is None or record["source"] == source or not row.is_ours(task):
+                known[_key(task)] = {**task, **record["result"]}
+    return known
+
+
+def _key(task):
+    return json.dumps(task, sort_keys=True)
+
+
+def _say(text):
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def data_folder():
+    """Folder of the real tables: MEDSEL_DATA, or shared/data beside the repository."""
+    return Path(os.environ.get("MEDSEL_DATA", ROOT.parent / "shared" / "data")) / "omics"

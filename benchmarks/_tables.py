@@ -1,0 +1,77 @@
+"""Writes the numbers of a row as markdown and CSV, and all rows as the page the docs include."""
+
+import pandas as pd
+
+from benchmarks._runner import describe_machine
+
+_SPREADS = ("_se", "_sd")
+
+
+def write_row(row, records, options):
+    """Write ``<row>.md`` and ``<row>.csv`` from all results there are."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    if not records:
+        return
+    lines = [f"## {row.title}", "", row.text, ""]
+    frames = []
+    for caption, frame in row.summarise(records):
+        lines += [f"**{caption}**", "", to_markdown(frame), ""]
+        frames.append(frame.assign(table=caption))
+    lines += [
+        f"Mean ± {row.spread}; `runs` is their number. {describe_machine(row.packages)}.",
+        "",
+        f"`{_command(row, options)}`",
+        "",
+    ]
+    (options.out / f"{row.name}.md").write_text("\n".join(lines), encoding="utf-8")
+    pd.concat(frames).to_csv(options.out / f"{row.name}.csv", index=False)
+
+
+def write_summary(names, folder):
+    """Put the rows that were measured one after another into ``selection.md``."""
+    parts = [folder / f"{name}.md" for name in names]
+    text = "\n".join(part.read_text(encoding="utf-8") for part in parts if part.exists())
+    (folder / "selection.md").write_text(text or "*Not measured yet: run `make compare`.*\n")
+
+
+def to_markdown(frame):
+    """Markdown table; a column ``x_se`` or ``x_sd`` joins ``x`` behind a plus-minus sign."""
+    shown = [c for c in frame if not (c.endswith(_SPREADS) and c[:-3] in frame)]
+    lines = ["| " + " | ".join(shown) + " |", "|" + " --- |" * len(shown)]
+    for _, entry in frame.iterrows():
+        cells = []
+        for column in shown:
+            cell = _format(entry[column])
+            for spread in (column + ending for ending in _SPREADS):
+                if spread in frame and cell and _format(entry[spread]):
+                    cell += f" ± {_format(entry[spread])}"
+            cells.append(cell.replace("|", "/"))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _format(value):
+    if isinstance(value, str):
+        return value
+    if pd.isna(value):
+        return ""
+    if isinstance(value, bool) or float(value).is_integer():
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
+
+
+def _command(row, options):
+    extra = ""
+    if row.name == "fdr":
+        extra = f" --sims {options.sims}"
+    if row.name == "ranking":
+        extra = f" --seeds {options.seeds}"
+    return f"python benchmarks/compare_selection.py --rows {row.name}{extra}" + (
+        " --quick" if options.quick else ""
+    )
+
+
+def mean_and_error(values):
+    """Mean, standard error (NaN for one value)."""
+    values = pd.Series(values, dtype=float).dropna()
+    return values.mean(), values.sem() if len(values) > 1 else float("nan")

@@ -1,0 +1,90 @@
+"""Ours beside other methods, on the same data in the same run; writes the tables of the docs.
+
+    python benchmarks/compare_selection.py                          # everything
+    python benchmarks/compare_selection.py --rows fdr --sims 200    # one row of the goals
+    python benchmarks/compare_selection.py --quick                  # does it run at all?
+
+Every measurement is remembered in a cache (``--cache``) as soon as it is made. A run that was
+stopped goes on where it stood, and the tables are written from whatever there is. Measurements of
+this package are remembered for the exact source files that made them.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# In the order in which the tables appear: module, name of the row in it.
+ROWS = {
+    "speed": "_rows_cost",
+    "ranking": "_rows_truth",
+    "fdr": "_rows_truth",
+    "peers": "_rows_cost",
+    "classification": "_rows_real",
+    "stability": "_rows_real",
+    "survival": "_rows_real",
+    "mori": "_rows_cost",
+}
+
+
+def main(arguments=None):
+    """Run rows, or one measurement of a row in a process of its own."""
+    # Before numpy and torch are imported by a row: two threads, as in the goals.
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    sys.path[:0] = [str(ROOT)]
+    options = _read_arguments(arguments)
+    if options.measure:
+        row, task = options.measure
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = find_row(row).measure(**json.loads(task))
+        sys.stdout.write("\n" + json.dumps(result) + "\n")
+        return
+    runner = importlib.import_module("benchmarks._runner")
+    tables = importlib.import_module("benchmarks._tables")
+    for name in options.rows:
+        row = find_row(name)
+        records = runner.collect(row, options)
+        tables.write_row(row, records, options)
+        tables.write_summary(list(ROWS), options.out)
+
+
+def find_row(name):
+    """Import the row of that name."""
+    return getattr(importlib.import_module(f"benchmarks.{ROWS[name]}"), name.upper())
+
+
+def _read_arguments(arguments):
+    parser = argparse.ArgumentParser(description="Compare feature selection methods.")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
+    parser.add_argument("--sims", type=int, default=200, help="simulations per design (fdr)")
+    parser.add_argument("--seeds", type=int, default=20, help="seeds per design (ranking)")
+    parser.add_argument("--only", help="only measurements whose description holds this text")
+    parser.add_argument("--jobs", type=int, default=1, help="measurements at the same time (fdr)")
+    parser.add_argument("--quick", action="store_true", help="few small measurements")
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="start nothing new after this time"
+    )
+    parser.add_argument("--cpu-limit", type=int, default=300, help="CPU-s a peer may take")
+    parser.add_argument("--cache", type=Path, default=ROOT / ".benchmarks")
+    parser.add_argument(
+        "--any-version", action="store_true", help="use cached numbers of other source files"
+    )
+    parser.add_argument("--write-only", action="store_true", help="measure nothing, only write")
+    parser.add_argument("--out", type=Path, help="folder of the tables; default docs/benchmarks")
+    parser.add_argument("--measure", nargs=2, metavar=("ROW", "TASK"), help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.out is None:
+        # A trial must not replace the tables of the docs.
+        options.out = options.cache / "quick" if options.quick else ROOT / "docs" / "benchmarks"
+    return options
+
+
+if __name__ == "__main__":
+    main()
