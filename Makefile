@@ -7,6 +7,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO_OUT ?= demo-output
+TEST_JOBS ?= 2
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
@@ -27,7 +28,7 @@ PEERS := $(VENV)/.installed-peers
 
 help:
 	@echo "make demo      select genes in real lymphoma data; the report goes to $(DEMO_OUT)/"
-	@echo "make test      tests and doctests (PYTEST_ARGS='-k path -x' to choose)"
+	@echo "make test      tests and doctests (PYTEST_ARGS='-k path -x' to choose, TEST_JOBS=4)"
 	@echo "make coverage  the tests again, with the lines they reach"
 	@echo "make lint      ruff, mypy, codespell"
 	@echo "make format    let ruff put things right"
@@ -40,7 +41,7 @@ demo: $(RUN)
 	$(BIN)/python -m sklearn_medsel demo --out $(DEMO_OUT)
 
 test: $(TEST)
-	$(ONE_THREAD) $(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(TEST_JOBS) $(PYTEST_ARGS)
 
 coverage: $(TEST)
 	$(INSTALL) coverage

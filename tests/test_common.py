@@ -13,9 +13,9 @@ from sklearn_medsel.survival import make_survival_y
 
 CHECKED = [
     DeepFeatureSelector(n_repeats=3),
-    DeepFeatureSelector(1, n_repeats=2, task="classification"),
-    DeepFeatureSelector("auto", n_repeats=2),
-    DeepFeatureSelector(task="regression", n_repeats=2),
+    DeepFeatureSelector(1, n_repeats=2, task="classification", hidden_layer_sizes=()),
+    DeepFeatureSelector("auto", n_repeats=2, hidden_layer_sizes=()),
+    DeepFeatureSelector(task="regression", n_repeats=2, hidden_layer_sizes=()),
     DeepFeatureSelector(method="mori", n_repeats=2, max_epochs=20),
 ]
 

@@ -30,7 +30,9 @@ def assert_same(one, other):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("task", ["classification", "regression", "survival"])
-@pytest.mark.parametrize("shape", [(41, 70, (16,)), (200, 1100, (16,)), (64, 70, (1,)), (30, 65, (3, 5))])
+@pytest.mark.parametrize(
+    "shape", [(41, 70, (16,)), (200, 1100, (16,)), (64, 70, (1,)), (30, 65, (3, 5))]
+)
 def test_a_repeat_alone_has_the_bits_it_has_in_a_block(task, dtype, shape):
     n, p, hidden = shape
     X, y = problem(task, n, p, dtype)
@@ -139,8 +141,8 @@ def test_bad_input():
         train_repeats(X, y, task="classification", seeds=[0], hidden_layer_sizes=())
     with pytest.raises(ValueError, match="sample_weight has shape"):
         train_repeats(X, y, task="classification", seeds=[0], sample_weight=np.ones((3, 3)))
+    weight = np.column_stack([np.ones(60), np.zeros(60)])
     with pytest.raises(ValueError, match="repeat 1 without any row"):
-        weight = np.column_stack([np.ones(60), np.zeros(60)])
         train_repeats(X, y, task="classification", seeds=[0, 1], sample_weight=weight)
     with pytest.raises(ValueError, match="smaller learning_rate"):
         train_repeats(X, y, task="classification", seeds=[0], learning_rate=1e12)

@@ -186,7 +186,14 @@ def test_repeated_nets_train_as_plain_autograd_does(hidden):
     plain = [OneNet(nets, index) for index in range(3)]
     rate, faster, alpha = 0.1, 5.0, 1e-3
     nets.train(
-        X, y, weight, cross_entropy, max_epochs=15, learning_rate=rate, gate_rate=faster, alpha=alpha
+        X,
+        y,
+        weight,
+        cross_entropy,
+        max_epochs=15,
+        learning_rate=rate,
+        gate_rate=faster,
+        alpha=alpha,
     )
     for index, net in enumerate(plain):
         rest = [net.first, *net.deeper, *net.bias]

@@ -85,7 +85,9 @@ def test_lasso_is_scikit_learns():
     other = Lasso(alpha=float(penalty[0]), tol=1e-12, max_iter=100_000).fit(X.numpy(), y)
     assert 0 < np.count_nonzero(other.coef_) < X.shape[1]
     np.testing.assert_allclose(paths.coef[0, :, 0].numpy(), other.coef_, atol=2e-5)
-    np.testing.assert_allclose(paths.predictor[0, :, 0].numpy(), other.predict(X.numpy()), atol=5e-5)
+    np.testing.assert_allclose(
+        paths.predictor[0, :, 0].numpy(), other.predict(X.numpy()), atol=5e-5
+    )
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -214,9 +216,7 @@ def test_history_and_averages():
     paths, _ = solve(X, family, weight, keep_history=True, after_step=seen.append)
     assert len(paths.history) == len(seen) == 4
     torch.testing.assert_close(paths.history[-1], paths.coef[0])
-    torch.testing.assert_close(
-        paths.importance[0], torch.stack(paths.history).norm(dim=2).mean(0)
-    )
+    torch.testing.assert_close(paths.importance[0], torch.stack(paths.history).norm(dim=2).mean(0))
     assert paths.n_iter > 0
 
 

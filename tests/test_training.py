@@ -1,5 +1,7 @@
 """The training loop."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
@@ -58,9 +60,7 @@ def test_weight_decay_spares_gates_and_biases():
         with torch.no_grad():
             module.skip.bias.fill_(0.0)
             module.skip.weight.fill_(1.0)
-        train_module(
-            module, squared_error, data, max_epochs=5, weight_decay=decay, **SETTINGS
-        )
+        train_module(module, squared_error, data, max_epochs=5, weight_decay=decay, **SETTINGS)
     assert (decayed.skip.weight < free.skip.weight).all()
     assert (free.skip.weight == 1).all()
     assert (decayed.select.weight == 1).all()
@@ -86,7 +86,7 @@ def test_batches_cover_all_rows_in_a_seeded_order():
     first = run(0)
     assert [len(batch) for batch in first] == [4, 4, 2] * 2
     everything = sorted(rows(10).X[:, 0].tolist())
-    assert sorted(sum(first[:3], [])) == sorted(sum(first[3:], [])) == everything
+    assert sorted(chain(*first[:3])) == sorted(chain(*first[3:])) == everything
     assert first[:3] != first[3:]
     assert run(0) == first
     assert run(1) != first

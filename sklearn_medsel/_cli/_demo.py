@@ -2,7 +2,7 @@
 
 import os
 
-from sklearn_medsel._cli._job import STEPS, Settings, analyse
+from sklearn_medsel._cli._job import Settings, analyse, plan_steps
 from sklearn_medsel._cli._output import check_folder, staged_folder
 from sklearn_medsel._cli._progress import Progress
 from sklearn_medsel._cli._roles import Samples
@@ -34,8 +34,8 @@ def run(arguments):
     check_plotting()
     steps = {
         f"{outcome}: {step}": share
-        for _, outcome in _JOBS.values()
-        for step, share in STEPS.items()
+        for task, outcome in _JOBS.values()
+        for step, share in plan_steps(compare=True, survival=task == "survival").items()
     }
     with Progress(steps, mode=arguments.progress) as progress, staged_folder(folder) as stage:
         all_results = {}

@@ -13,7 +13,7 @@ OURS = "DeepFeatureSelector"
 BEST = "DeepFeatureSelector, best 20"
 _N_BEST = 20
 _N_SHOWN_IF_NONE = 10
-STEPS = {
+_STEPS = {
     "reading the table": 1,
     "selecting genes": 3,
     "comparing with other selectors": 14,
@@ -47,6 +47,13 @@ class Settings:
     def folds(self):
         """Folds that each class or event must be able to fill."""
         return self.cv if self.compare or self.time is not None else 2
+
+
+def plan_steps(*, compare, survival):
+    """Return the steps of a job and the share of time each takes, for `Progress`."""
+    absent = [] if compare else ["comparing with other selectors"]
+    absent += [] if survival else ["risk groups out of fold", "checking against random genes"]
+    return {name: share for name, share in _STEPS.items() if name not in absent}
 
 
 @dataclass
@@ -106,11 +113,11 @@ def analyse(samples, settings, *, progress, selector=None, compare=None):
     -------
     Results
     """
-    selector = make_selector(samples, settings) if selector is None else selector
     compare = compare_with_baselines if compare is None else compare
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         with progress.step("selecting genes"):
+            selector = make_selector(samples, settings) if selector is None else selector
             fitted = _fit(selector, samples, progress)
         results = Results(settings, samples, fitted, gene_table(fitted, samples.X))
         if settings.compare:

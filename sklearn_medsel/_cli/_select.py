@@ -4,7 +4,7 @@ import hashlib
 import shlex
 from pathlib import Path
 
-from sklearn_medsel._cli._job import STEPS, Settings, analyse
+from sklearn_medsel._cli._job import Settings, analyse, plan_steps
 from sklearn_medsel._cli._output import check_folder, staged_folder
 from sklearn_medsel._cli._progress import Progress
 from sklearn_medsel._cli._tables import InputError, read_table
@@ -28,7 +28,8 @@ def run(arguments):
     settings = settings_from(arguments)
     folder = check_folder(arguments.out, force=arguments.force)
     check_plotting()
-    with Progress(STEPS, mode=arguments.progress) as progress:
+    steps = plan_steps(compare=settings.compare, survival=settings.time is not None)
+    with Progress(steps, mode=arguments.progress) as progress:
         with progress.step("reading the table"):
             samples = assign_roles(read_table(arguments.table), settings)
             digest = hashlib.sha256(Path(arguments.table).read_bytes()).hexdigest()

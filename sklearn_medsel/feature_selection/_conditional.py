@@ -93,8 +93,8 @@ def _score_pvalues(own, residual, blocks):
     for k in range(len(score)):
         rank = np.linalg.matrix_rank(variance[k], hermitian=True, tol=1e-8 * np.trace(variance[k]))
         if rank:
-            statistic = score[k] @ np.linalg.pinv(variance[k], rcond=1e-8, hermitian=True) @ score[k]
-            pvalues[k] = chi2.sf(statistic, rank)
+            inverse = np.linalg.pinv(variance[k], rcond=1e-8, hermitian=True)
+            pvalues[k] = chi2.sf(score[k] @ inverse @ score[k], rank)
     return pvalues
 
 

@@ -21,7 +21,7 @@ class DeepFeatureCox(DeepFeaturePredictor):
         Widths of the hidden layers; empty for the linear part alone.
     alpha : float, default=1e-3
         L1 penalty on the selection weights. Zero keeps all inputs.
-    weight_decay : float, default=1e-3
+    weight_decay : float, default=1e-2
         L2 penalty on the other weights.
     dropout : float, default=0.0
         Dropout rate behind each hidden layer.
@@ -102,7 +102,7 @@ class DeepFeatureCox(DeepFeaturePredictor):
         hidden_layer_sizes=(16,),
         *,
         alpha=1e-3,
-        weight_decay=1e-3,
+        weight_decay=1e-2,
         dropout=0.0,
         learning_rate=0.03,
         max_epochs=60,

@@ -23,7 +23,7 @@ class Decoys:
         self.rows, self.present = rows, present
 
     def apply(self, values):
-        """Put rows of ``values`` (n_replicates, n_samples, n_outputs) where the decoys have them."""
+        """Put rows of `values`, (n_replicates, n_samples, n_outputs), where decoys have them."""
         return values.gather(1, self.rows[:, :, None].expand_as(values))
 
     def undo(self, values):

@@ -55,7 +55,7 @@ def read_problem(estimator, X, y, sample_weight, groups, seeds):
     groups = _check_groups(groups, X)
     rows, weight = _read_rows(X, outcome, weight)
     outcome = outcome.take(rows)
-    blocks = None if groups is None else _row_blocks(groups[rows], outcome)
+    blocks = None if groups is None else _row_blocks(groups[rows], outcome, rows)
     table = standardise(
         X,
         rows,
@@ -100,7 +100,7 @@ def check_columns(X):
     is_text = [
         isinstance(dtype, (pd.StringDtype, pd.CategoricalDtype)) for dtype in X.dtypes.to_numpy()
     ]
-    for position in np.flatnonzero([dtype == object for dtype in X.dtypes.to_numpy()]):
+    for position in np.flatnonzero([dtype.kind == "O" for dtype in X.dtypes.to_numpy()]):
         is_text[position] = X.iloc[:, position].map(lambda value: isinstance(value, str)).any()
     if any(is_text):
         raise ValueError(
@@ -147,14 +147,14 @@ def _check_groups(groups, X):
     return groups
 
 
-def _row_blocks(groups, outcome):
+def _row_blocks(groups, outcome, positions):
     """How groups restrict permutations; refuses groups that split a pair."""
     varies = outcome.varies_within(groups)
     blocks = RowBlocks(groups, varies)
     alone = np.array([len(rows) == 1 for rows in blocks.members])
     if blocks.within and alone.any():
-        rows = np.zeros(len(groups), dtype=bool)
-        rows[[blocks.members[g][0] for g in np.flatnonzero(alone)]] = True
+        rows = np.zeros(positions.max() + 1, dtype=bool)  # rows as the user counts them
+        rows[positions[[blocks.members[g][0] for g in np.flatnonzero(alone)]]] = True
         raise ValueError(
             f"groups splits a pair: y differs inside groups, but the group at {list_rows(rows)} "
             "has one sample only. Add its partner, or leave the sample out."

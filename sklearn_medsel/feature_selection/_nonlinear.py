@@ -40,7 +40,7 @@ def nonlinear_importance(X, outcome, weight, seeds, blocks, importance, *, hidde
     -------
     ndarray of shape (n_features,) or None
         Mean effect of each feature through the network, as a fraction of the largest; None where
-        the network is not better by more than one standard error, or was not tried.
+        the network is not better by more than two standard errors, or was not tried.
     """
     best = np.argsort(-importance, kind="stable")[:N_BEST]
     best = best[importance[best] > 0]
@@ -74,7 +74,7 @@ def nonlinear_importance(X, outcome, weight, seeds, blocks, importance, *, hidde
         predictor = predictor[:, :, 1:] - predictor[:, :, :1]
     gain = (linear - family.deviance(predictor, outside)).double().cpu().numpy()
     gain = gain[np.isfinite(gain)]
-    if len(gain) < 2 or gain.mean() <= gain.std(ddof=1) / np.sqrt(len(gain)):
+    if len(gain) < 2 or gain.mean() <= 2 * gain.std(ddof=1) / np.sqrt(len(gain)):
         return None
     out = np.zeros(len(importance))
     out[best] = nets.importances.mean(axis=0)

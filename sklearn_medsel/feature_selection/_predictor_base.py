@@ -37,7 +37,7 @@ class DeepFeaturePredictor(TorchEstimator):
         hidden_layer_sizes=(16,),
         *,
         alpha=1e-3,
-        weight_decay=1e-3,
+        weight_decay=1e-2,
         dropout=0.0,
         learning_rate=0.03,
         max_epochs=200,
@@ -139,6 +139,8 @@ class DeepFeaturePredictor(TorchEstimator):
         )
         table, rest = (checked[0], checked[1:]) if isinstance(checked, tuple) else (checked, ())
         table = table if isinstance(table, np.ndarray) else table.toarray()
+        # one memory layout, so that a frame and an array of the same numbers round alike
+        table = np.ascontiguousarray(table)
         return (table, *rest) if rest else table
 
     def _standardise(self, table):

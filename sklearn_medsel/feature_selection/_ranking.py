@@ -55,12 +55,9 @@ def rank_features(X, family, weight, *, keep_history=True, working_size=200):
     -------
     Ranking, or ndarray of shape (n_replicates, n_features) without the history
     """
-    options = {"n_screens": 1, "working_size": working_size}
-    gate, total = None, 0.0
+    gate, total, first = None, 0.0, None
     for stage in range(1 + _RESCALINGS):
-        penalties = penalty_grid(
-            largest_penalty(X, family, weight, gate), smallest=0.1
-        )
+        penalties = penalty_grid(largest_penalty(X, family, weight, gate), smallest=0.1)
         paths = solve_paths(
             X,
             family,
@@ -72,7 +69,7 @@ def rank_features(X, family, weight, *, keep_history=True, working_size=200):
             n_iter=24 if stage == 0 else 16,
             working_size=working_size,
         )
-        first = paths if stage == 0 else first
+        first = first or paths
         latest = _relative(paths.importance)
         total = total + latest
         gate = _relative((latest + _RESCALING_FLOOR) ** _RESCALING_POWER)

@@ -20,7 +20,7 @@ class DeepFeatureRegressor(RegressorMixin, DeepFeaturePredictor):
         Widths of the hidden layers; empty for the linear part alone.
     alpha : float, default=1e-3
         L1 penalty on the selection weights. Zero keeps all inputs.
-    weight_decay : float, default=1e-3
+    weight_decay : float, default=1e-2
         L2 penalty on the other weights.
     dropout : float, default=0.0
         Dropout rate behind each hidden layer.

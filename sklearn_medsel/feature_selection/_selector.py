@@ -1,4 +1,4 @@
-"""DeepFeatureSelector: which genes matter, how sure that is, and whether they would come out again."""
+"""DeepFeatureSelector: which genes matter, how sure that is, and would they come out again?"""
 
 from dataclasses import asdict
 from numbers import Integral, Real
@@ -234,6 +234,7 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
         problem = read_problem(self, X, y, sample_weight, groups, seeds)
         self._check_request(problem)
         with progress(self, X, y, n_steps=self._count_steps(problem)) as step:
+            step = _until_stopped(step)
             found = self._run(problem, step)
             self._keep(problem, found)
             self._choose(problem, found, step)
@@ -352,9 +353,7 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
             sizes, scores = score_sizes(
                 problem.table.X, problem.outcome, problem.weight, problem.seeds, problem.blocks
             )
-            wanted, mean, error = smallest_good_size(
-                sizes, scores, len(problem.outcome)
-            )
+            wanted, mean, error = smallest_good_size(sizes, scores, len(problem.outcome))
             self._oob = (sizes, mean, error)
             step()
         if wanted is None:
@@ -478,3 +477,15 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _until_stopped(step):
+    """`step` that keeps saying that a callback asked to stop: what must be done goes on unseen."""
+    stopped = False
+
+    def step_once():
+        nonlocal stopped
+        stopped = stopped or bool(step())
+        return stopped
+
+    return step_once

@@ -15,7 +15,9 @@ from ._selection import Selection, best_of_each
 N_DECOY_SETS = 5
 
 
-def select_by_repeats(problem, *, n_best, hidden_layer_sizes, max_epochs, learning_rate, n_jobs, step):
+def select_by_repeats(
+    problem, *, n_best, hidden_layer_sizes, max_epochs, learning_rate, n_jobs, step
+):
     """Train the repeats and count.
 
     Parameters
