@@ -1,4 +1,4 @@
-"""Runs the measurements of a row, each in its own process where cost is measured, and keeps them."""
+"""Runs the measurements of a row, in processes of their own where cost counts, and keeps them."""
 
 import hashlib
 import json

@@ -55,9 +55,10 @@ def _format(value):
         return value
     if pd.isna(value):
         return ""
-    if isinstance(value, bool) or float(value).is_integer():
+    if float(value).is_integer():
         return f"{value:.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
+    decimals = 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return f"{value:.{decimals}f}"
 
 
 def _command(row, options):

@@ -1,4 +1,4 @@
-"""DeepFeatureSelector: which genes matter, how sure that is, and would they come out again?"""
+"""DeepFeatureSelector: which genes matter, how sure that is, and whether they come out again."""
 
 from dataclasses import asdict
 from numbers import Integral, Real
