@@ -51,11 +51,11 @@ def task(request):
     return request.param
 
 
-# the defaults have their turn in test_common.py
 @parametrize_with_checks(
     [
-        DeepFeatureClassifier((), class_weight="balanced", max_epochs=60),
-        DeepFeatureRegressor((3, 2), alpha=0.0, weight_decay=0.0, max_epochs=60),
+        DeepFeatureClassifier(),
+        DeepFeatureRegressor(),
+        DeepFeatureClassifier((), class_weight="balanced", max_epochs=30),
     ]
 )
 def test_scikit_learn_checks(estimator, check):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 
 from sklearn_medsel.__main__ import main
 from sklearn_medsel._cli import _demo, _html, _words
@@ -15,7 +16,8 @@ from sklearn_medsel._cli._figures import Picture
 from sklearn_medsel._cli._job import BEST, OURS, Results, Settings, gene_table
 from sklearn_medsel._cli._report import comparison_text, render, summary
 from sklearn_medsel._cli._roles import Samples
-from sklearn_medsel._cli._signature import Signature
+from sklearn_medsel._cli._signature import Signature, out_of_fold_risk
+from sklearn_medsel.survival import make_survival_y
 
 EVIL = '<script>alert("x")</script>'
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -344,6 +346,51 @@ def test_gene_table_has_one_effect_per_class():
     selector = fake_selector(names, np.arange(5) < 2, n_outputs=3, classes=("a", "b", "c"))
     table = gene_table(selector, pd.DataFrame(np.ones((4, 5)), columns=names))
     assert [c for c in table if c.startswith("effect")] == ["effect[a]", "effect[b]", "effect[c]"]
+
+
+# --- risk groups -----------------------------------------------------------------------------
+
+
+class Correlated(BaseEstimator):
+    """Select the genes that go best with the time: in noise, they look prognostic in-sample."""
+
+    def __init__(self, n_genes=20):
+        self.n_genes = n_genes
+
+    def fit(self, X, y):
+        score = np.abs(np.corrcoef(X.to_numpy(), np.log(y["time"]), rowvar=False)[-1, :-1])
+        self.ranking_ = np.argsort(np.argsort(-score)) + 1
+        self.support_ = self.ranking_ <= self.n_genes
+        return self
+
+
+def noise(n_samples=90, n_genes=600, signal=0.0):
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame(rng.normal(size=(n_samples, n_genes)))
+    time = rng.exponential(np.exp(-signal * X[0].to_numpy()))
+    y = make_survival_y(rng.random(n_samples) < 0.8, time)
+    return Samples(X, y, "survival", "death", survival=y)
+
+
+def test_risk_groups_of_noise_do_not_differ():
+    signature = out_of_fold_risk(Correlated(), noise(), cv=5, random_state=0)
+    assert abs(signature.concordance - 0.5) < 0.1  # 0.77 on the samples of the selection
+    assert signature.logrank_pvalue > 0.05
+    assert signature.n_genes == [20] * 5
+
+
+def test_risk_groups_of_a_signal_differ():
+    signature = out_of_fold_risk(Correlated(1), noise(signal=2), cv=3, random_state=0)
+    assert signature.concordance > 0.7
+    assert signature.logrank_pvalue < 0.01
+
+
+def test_risk_groups_take_the_best_ranked_where_none_is_selected():
+    done = []
+    signature = out_of_fold_risk(Correlated(0), noise(), cv=3, random_state=0, on_fold=done.append)
+    assert signature.n_fallback == 3
+    assert signature.n_genes == [10] * 3
+    assert done == [1 / 3, 2 / 3, 1]
 
 
 # --- the demonstration -----------------------------------------------------------------------

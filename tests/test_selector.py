@@ -557,7 +557,7 @@ def test_global_generators_are_left_alone(method):
 
     def state():
         return [
-            pickle.dumps(np.random.get_state()),  # noqa: NPY002
+            pickle.dumps(np.random.get_state()),  # noqa: NPY002  # noqa: NPY002
             torch.random.get_rng_state().numpy().tobytes(),
             pickle.dumps(random.getstate()),
         ]

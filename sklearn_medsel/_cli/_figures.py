@@ -103,16 +103,17 @@ def _theme(colours):
 def _importance(results):
     from sklearn_medsel.inspection import FeatureImportanceDisplay
 
-    shown = results.genes.head(_N_BARS)
-    first = shown.iloc[0]
+    first = results.genes.iloc[0]
+    # The display leaves out genes of importance 0.
+    n_shown = int((results.genes["importance"].head(_N_BARS) > 0).sum())
     return {
         "name": "importance",
         "title": "Importance",
         "alt": (
-            f"Bar chart of the importance of the {len(shown)} best-ranked genes; the first is "
+            f"Bar chart of the importance of the {n_shown} best-ranked genes; the first is "
             f"{first['gene']} with {first['importance']:.3g}."
         ),
-        "caption": f"The {len(shown)} best-ranked genes.",
+        "caption": f"The {n_shown} best-ranked genes.",
         "plot": lambda ax: FeatureImportanceDisplay.from_estimator(results.selector, ax=ax),
         "size": (5.6, 5.6),
     }

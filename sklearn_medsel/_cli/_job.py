@@ -134,6 +134,7 @@ def analyse(samples, settings, *, progress, selector=None, compare=None):
                     samples,
                     cv=settings.cv,
                     random_state=settings.seed,
+                    n_jobs=settings.jobs,
                     on_fold=progress.update,
                 )
             with progress.step("checking against random genes"):

@@ -11,6 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.parallel import Parallel, delayed
 
 _N_FALLBACK = 10
 
@@ -41,7 +42,7 @@ class Signature:
     n_fallback: int
 
 
-def out_of_fold_risk(selector, samples, *, cv, random_state, on_fold=None):
+def out_of_fold_risk(selector, samples, *, cv, random_state, n_jobs=None, on_fold=None):
     """Predict the risk group of every sample by a Cox model of genes selected without it.
 
     Parameters
@@ -53,6 +54,8 @@ def out_of_fold_risk(selector, samples, *, cv, random_state, on_fold=None):
     cv : int
         Number of folds, stratified by event; groups stay together.
     random_state : int
+    n_jobs : int or None, default=None
+        Folds at a time; the numbers do not depend on it.
     on_fold : callable or None, default=None
         Called with the fraction of folds done.
 
@@ -60,29 +63,47 @@ def out_of_fold_risk(selector, samples, *, cv, random_state, on_fold=None):
     -------
     Signature
     """
-    from sklearn_medsel.survival import concordance_index, logrank_test
+    from sklearn_medsel.survival import logrank_test
 
-    X, survival = samples.X, samples.survival
-    event = survival["event"]
+    event = samples.survival["event"]
     kind = StratifiedKFold if samples.groups is None else StratifiedGroupKFold
     folds = kind(cv, shuffle=True, random_state=random_state)
-    high_risk = np.zeros(len(X), dtype=bool)
+    folds = list(folds.split(np.zeros((len(event), 1)), event, samples.groups))
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_predict_fold)(selector, samples, train, test) for train, test in folds
+    )
+    high_risk = np.zeros(len(event), dtype=bool)
     scores, n_genes, n_fallback = [], [], 0
-    for i, (train, test) in enumerate(folds.split(X, event, samples.groups), start=1):
-        genes, is_fallback = _genes_of_fold(selector, samples, train)
-        model = _risk_model().fit(X.iloc[train, genes], survival[train])
-        risk = model.predict(X.iloc[test, genes])
-        high_risk[test] = risk > np.median(model.predict(X.iloc[train, genes]))
-        if event[test].any():
-            scores.append(concordance_index(survival[test], risk))
-        n_genes.append(len(genes))
+    for (_, test), (is_high, score, n, is_fallback) in zip(folds, results, strict=True):
+        high_risk[test] = is_high
+        scores.append(score)
+        n_genes.append(n)
         n_fallback += is_fallback
         if on_fold is not None:
-            on_fold(i / cv)
+            on_fold(len(scores) / cv)
     both = 0 < high_risk.sum() < len(high_risk)
-    pvalue = float(logrank_test(survival, high_risk).pvalue) if both else float("nan")
-    mean, std = (float(np.mean(scores)), float(np.std(scores))) if scores else (np.nan, np.nan)
+    pvalue = float(logrank_test(samples.survival, high_risk).pvalue) if both else np.nan
+    known = np.array(scores)[~np.isnan(scores)]
+    mean, std = (float(known.mean()), float(known.std())) if len(known) else (np.nan, np.nan)
     return Signature(high_risk, mean, std, pvalue, n_genes, n_fallback)
+
+
+def _predict_fold(selector, samples, train, test):
+    """Return who is at high risk, the concordance, the number of genes, and whether none passed."""
+    genes, is_fallback = _genes_of_fold(selector, samples, train)
+    model = _risk_model().fit(samples.X.iloc[train, genes], samples.survival[train])
+    risk = model.predict(samples.X.iloc[test, genes])
+    is_high = risk > np.median(model.predict(samples.X.iloc[train, genes]))
+    return is_high, _concordance(samples.survival[test], risk), len(genes), is_fallback
+
+
+def _concordance(survival, risk):
+    from sklearn_medsel.survival import concordance_index
+
+    try:
+        return concordance_index(survival, risk)
+    except ValueError:  # a small fold may hold no two samples that can be compared
+        return np.nan
 
 
 def _genes_of_fold(selector, samples, train):

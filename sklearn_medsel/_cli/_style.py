@@ -61,7 +61,7 @@ section{background:var(--paper);border:1px solid var(--line);border-radius:.8rem
 .cards dt{color:var(--muted);font-size:.82rem}
 .cards dd{margin:0;font-size:1.3rem;font-weight:650;line-height:1.3;
   font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
-.cards dd.word{font-size:1.05rem;line-height:1.63}
+.cards dd.word{font-size:.95rem;line-height:1.8}
 .cards dd small{display:block;font-size:.78rem;font-weight:400;color:var(--muted)}
 .note{background:var(--soft);border-left:4px solid var(--accent);border-radius:.35rem;
   padding:.6rem .9rem;margin:.9rem 0;max-width:none}
@@ -72,7 +72,7 @@ table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:
 caption{text-align:left;font-size:.85rem;padding:.5rem .75rem;border-bottom:1px solid var(--line)}
 th,td{padding:.42rem .75rem;text-align:left;vertical-align:middle;white-space:nowrap}
 th{font-weight:600}
-tbody th{white-space:normal;min-width:6rem}
+tbody th:not(.num){white-space:normal;min-width:6rem}
 thead th{color:var(--muted);font-size:.82rem;border-bottom:1px solid var(--line)}
 tbody tr+tr>*{border-top:1px solid var(--line)}
 tbody tr:hover>*{background:var(--ground)}

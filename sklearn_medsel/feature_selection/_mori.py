@@ -73,7 +73,7 @@ def train_repeats(
     screen=2000,
     max_epochs=100,
     learning_rate=0.1,
-    alpha=1e-3,
+    alpha=0.04,
     device="auto",
     dtype="auto",
     n_jobs=None,
@@ -108,8 +108,9 @@ def train_repeats(
         Steps of gradient descent.
     learning_rate : float, default=0.1
         Step size of the dense weights; the selection weights' is larger, see `nn.gate_rate`.
-    alpha : float, default=1e-3
-        L1 penalty on the selection weights.
+    alpha : float, default=0.04
+        L1 penalty on the selection weights, divided by the root of the number of columns
+        trained on: inputs are scaled so, and then one value suits any number of columns.
     device : str, default="auto"
         Where to train, see `resolve_device`.
     dtype : {"auto", "float32", "float64"}, default="auto"
@@ -161,7 +162,7 @@ def train_repeats(
         "hidden_layer_sizes": tuple(hidden_layer_sizes),
         "max_epochs": max_epochs,
         "learning_rate": learning_rate,
-        "alpha": alpha,
+        "alpha": alpha * len(columns) ** -0.5,
         "device": str(device),
     }
     jobs = n_jobs if device.type == "cpu" else 1

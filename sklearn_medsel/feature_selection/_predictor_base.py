@@ -36,7 +36,7 @@ class DeepFeaturePredictor(TorchEstimator):
         self,
         hidden_layer_sizes=(16,),
         *,
-        alpha=1e-3,
+        alpha=0.04,
         weight_decay=1e-2,
         dropout=0.0,
         learning_rate=0.03,
@@ -110,7 +110,8 @@ class DeepFeaturePredictor(TorchEstimator):
             max_epochs=self.max_epochs,
             learning_rate=self.learning_rate,
             gate_rate=gate_rate(self.n_features_in_),
-            alpha=self.alpha,
+            # as the inputs are scaled in the network: one value suits any number of columns
+            alpha=self.alpha * self.n_features_in_**-0.5,
             weight_decay=self.weight_decay,
             batch_size=self.batch_size,
             patience=self.n_iter_no_change,

@@ -18,8 +18,9 @@ class DeepFeatureRegressor(RegressorMixin, DeepFeaturePredictor):
     ----------
     hidden_layer_sizes : tuple of int, default=(16,)
         Widths of the hidden layers; empty for the linear part alone.
-    alpha : float, default=1e-3
-        L1 penalty on the selection weights. Zero keeps all inputs.
+    alpha : float, default=0.04
+        L1 penalty on the selection weights, divided by the root of the number of inputs.
+        Zero keeps all inputs.
     weight_decay : float, default=1e-2
         L2 penalty on the other weights.
     dropout : float, default=0.0

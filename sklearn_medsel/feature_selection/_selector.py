@@ -134,9 +134,11 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
     >>> from sklearn_medsel import DeepFeatureSelector
     >>> from sklearn_medsel.datasets import make_gene_expression
     >>> data = make_gene_expression(150, 400, n_informative=4, effect_size=2.5, random_state=0)
-    >>> selector = DeepFeatureSelector(fdr=0.2, random_state=0).fit(data.X, data.y)
+    >>> selector = DeepFeatureSelector(4, random_state=0).fit(data.X, data.y)
     >>> list(selector.get_feature_names_out())
-    ['gene_000', 'gene_100', 'gene_200', 'gene_300']
+    ['gene_000', 'gene_097', 'gene_194', 'gene_291']
+    >>> bool((selector.qvalues_[selector.get_support()] <= 0.1).all())
+    True
     """
 
     _parameter_constraints: dict = {
