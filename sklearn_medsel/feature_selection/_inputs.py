@@ -97,16 +97,22 @@ def check_columns(X):
             f"X has duplicate column names: {_listed(twice)}. Rename them, or average the columns "
             "of one gene."
         )
-    is_text = [
-        isinstance(dtype, (pd.StringDtype, pd.CategoricalDtype)) for dtype in X.dtypes.to_numpy()
-    ]
-    for position in np.flatnonzero([dtype.kind == "O" for dtype in X.dtypes.to_numpy()]):
-        is_text[position] = X.iloc[:, position].map(lambda value: isinstance(value, str)).any()
-    if any(is_text):
+    is_text = np.array([_is_text(dtype, X, place) for place, dtype in enumerate(X.dtypes)])
+    if is_text.any():
         raise ValueError(
             f"X has columns of text: {_listed(X.columns[is_text])}. Encode them as numbers or "
             "leave them out; a ColumnTransformer does both."
         )
+
+
+def _is_text(dtype, X, place):
+    """Whether a column of a DataFrame holds text or categories."""
+    if isinstance(dtype, (pd.StringDtype, pd.CategoricalDtype)):
+        return True
+    # objects may still be numbers
+    return getattr(dtype, "kind", "") == "O" and any(
+        isinstance(value, str) for value in X.iloc[:, place]
+    )
 
 
 def _listed(names):
