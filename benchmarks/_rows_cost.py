@@ -265,8 +265,8 @@ def _summarise_mori(records):
 MORI = Row(
     name="mori",
     title='Repeats of `method="mori"`: batched against a loop',
-    text="The loop calls the same function once per seed. Same bits: weights, importances, effects, "
-    "outputs and losses of every repeat are identical.",
+    text="The loop calls the same function once per seed. Same bits: weights, importances, "
+    "effects, outputs and losses of every repeat are identical.",
     tasks=_mori_tasks,
     measure=measure_mori,
     summarise=_summarise_mori,

@@ -22,14 +22,14 @@ class DeepFeatureClassifier(ClassifierMixin, DeepFeaturePredictor):
     ----------
     hidden_layer_sizes : tuple of int, default=(16,)
         Widths of the hidden layers; empty for the linear part alone.
-    alpha : float, default=0.04
+    alpha : float, default=0.02
         L1 penalty on the selection weights, divided by the root of the number of inputs.
         Zero keeps all inputs.
-    weight_decay : float, default=1e-2
+    weight_decay : float, default=1e-3
         L2 penalty on the other weights.
     dropout : float, default=0.0
         Dropout rate behind each hidden layer.
-    learning_rate : float, default=0.03
+    learning_rate : float, default=0.1
         Step size of gradient descent with momentum.
     max_epochs : int, default=200
         Largest number of passes over the samples.
@@ -104,10 +104,10 @@ class DeepFeatureClassifier(ClassifierMixin, DeepFeaturePredictor):
         self,
         hidden_layer_sizes=(16,),
         *,
-        alpha=0.04,
-        weight_decay=1e-2,
+        alpha=0.02,
+        weight_decay=1e-3,
         dropout=0.0,
-        learning_rate=0.03,
+        learning_rate=0.1,
         max_epochs=200,
         batch_size=None,
         validation_fraction=None,
