@@ -53,7 +53,7 @@ def test_penalty_gives_exact_zeros():
     X, y = problem("classification")
     free = train_repeats(X, y, task="classification", seeds=[0], alpha=0)
     assert (free.selection_weights != 0).all()
-    sparse = train_repeats(X, y, task="classification", seeds=[0], alpha=0.02)
+    sparse = train_repeats(X, y, task="classification", seeds=[0], alpha=0.2)
     zero = sparse.selection_weights == 0
     assert zero.mean() > 0.2
     assert not zero[0, [3, 7]].any()

@@ -80,7 +80,7 @@ def select_by_path(problem, *, fdr, interactions, hidden_layer_sizes, n_jobs, ke
         )
         step()
     if dense is not None:
-        importance = (importance + dense) / 2
+        importance = dense
     selection = Selection(
         importance=importance,
         effects=ranking.effects,

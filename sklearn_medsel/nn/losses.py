@@ -87,7 +87,8 @@ def cox_loss(output, target, weight, *, ties="efron"):
     mass = event * weight
 
     floor = torch.finfo(weight.dtype).tiny
-    at_risk = torch.logcumsumexp(risk + weight.clamp_min(floor).log(), -1)
+    log_hazard = risk + weight.clamp_min(floor).log()
+    at_risk = torch.logcumsumexp(log_hazard, -1)
     at_risk = at_risk.index_select(-1, (size.cumsum(0) - 1)[tie])
     if ties == "efron":
         count = _sum_by(event, tie, size)
@@ -95,7 +96,7 @@ def cox_loss(output, target, weight, *, ties="efron"):
         earlier = event.cumsum(-1) - event
         earlier = earlier - earlier.index_select(-1, (size.cumsum(0) - size)[tie])
         share = event * earlier / count.clamp_min(1)
-        tied = _sum_by(mass * (risk - at_risk).clamp_max(0).exp(), tie, size)
+        tied = _sum_by(event * (log_hazard - at_risk).clamp_max(0).exp(), tie, size)
         at_risk = at_risk + torch.log1p(-share * tied.clamp_max(1))
         share_of_mass = event * _sum_by(mass, tie, size) / count.clamp_min(1)
     else:
