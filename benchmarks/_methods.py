@@ -153,7 +153,7 @@ def ipss_l1(X, y, seed):
 
 
 def knockoffs(X, y, seed):
-    """The Gaussian model-X knockoffs with the LASSO statistic."""
+    """The Gaussian model-X knockoffs of hidimstat with the LASSO statistic."""
     from hidimstat.knockoffs import ModelXKnockoff
 
     model = ModelXKnockoff(random_state=seed)
