@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _SEED_LIMIT = 2**31 - 1
+_ALIGNMENT = 64  # bytes; where torch puts a new tensor
 _rng_lock = threading.RLock()
 
 
@@ -333,7 +334,9 @@ def to_tensor(array, device="cpu", dtype=None):
     if not array.flags.writeable:
         array = array.copy()  # torch warns about memory it may not write to
     dtype = dtype if array.dtype.kind == "f" else None
-    return torch.as_tensor(array, device=device, dtype=dtype)
+    tensor = torch.as_tensor(array, device=device, dtype=dtype)
+    # a BLAS may round by where memory starts: as torch's own does, here and in any worker
+    return tensor.clone() if tensor.data_ptr() % _ALIGNMENT else tensor
 
 
 def _to_arrays(module):

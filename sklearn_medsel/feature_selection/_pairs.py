@@ -13,6 +13,7 @@ import torch
 from scipy.special import ndtri
 from scipy.stats import gumbel_r, rankdata
 
+from ..base import to_tensor
 from ._decoys import permute_rows
 
 N_PERMUTATIONS = 24
@@ -81,7 +82,7 @@ def _normal_scores(X):
         scores -= scores.mean(axis=1, keepdims=True)
         spread = scores.std(axis=1, keepdims=True)
         out[start : start + _BLOCK] = scores / np.where(spread > 0, spread, 1.0)
-    return torch.as_tensor(out, device=X.device).T
+    return to_tensor(out, X.device).T
 
 
 def _strongest(scores, residual, n_best):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed
 
-from ..base import one_thread
+from ..base import one_thread, to_tensor
 from ._decoys import Decoys, draw_decoys
 from ._path import largest_penalty, penalty_grid, solve_paths
 
@@ -101,8 +101,7 @@ def split_blocks(seeds):
 def _run_block(rows, outcome, weight, seeds, blocks, fraction, device, common_seed):
     """Repeats of one block; runs in a worker."""
     with one_thread():
-        rows = rows if rows.flags.writeable else rows.copy()  # workers get a read-only map
-        X = torch.as_tensor(rows, device=device).T
+        X = to_tensor(rows, device).T
         family = outcome.family(X)
         beside, null = _beside_decoys(X, family, weight, seeds, blocks, fraction)
         varied = _with_random_weights(X, family, weight, seeds, blocks, common_seed)

@@ -62,7 +62,8 @@ def standardise(X, rows, weight, *, dtype, device, blocks=None):
     Table
     """
     n_features = X.shape[1]
-    out = np.empty((n_features, len(rows)), dtype=dtype)
+    table = torch.empty((n_features, len(rows)), dtype=getattr(torch, dtype))
+    out = table.numpy()
     constant = np.zeros(n_features, dtype=bool)
     missing = np.zeros(n_features, dtype=np.int64)
     for start in range(0, n_features, _BLOCK):  # in blocks, so that float64 copies stay small
@@ -72,7 +73,7 @@ def standardise(X, rows, weight, *, dtype, device, blocks=None):
         features = np.array(columns[rows].T, dtype=np.float64)
         missing[part], constant[part] = _standardise_rows(features, weight, blocks)
         out[part] = features
-    return Table(torch.as_tensor(out, device=device).T, constant, missing)
+    return Table(table.to(device).T, constant, missing)
 
 
 def _standardise_rows(rows, weight, blocks):

@@ -7,23 +7,21 @@ step is two products for all of them: ``(g * W) X'`` forward and ``D X`` backwar
 small heads behind the first layer go through autograd.
 
 The numbers of a network depend on its seed and row weights alone, not on which or how many
-networks are trained beside it. Four habits make this hold bit for bit: sums over rows and
-columns are cut into pieces of one length (a BLAS chooses its blocking by the shape of the
-product), products have at least `_MIN_ROWS` rows (below, other kernels are used), columns,
-and rows behind the head, are padded so that no vectorised loop has a remainder, and the
-networks' axis comes first, so that every reduction runs within one network. The caller sees
-to one thread.
+networks are trained beside it. Three habits make this hold bit for bit: sums over rows and columns
+are cut into pieces of one length (a BLAS chooses its blocking by the shape of the product);
+rows, columns and layers are padded with zeros, so that no vectorised loop has a remainder and
+each network's values start where a vector may; and the networks' axis comes first, so that
+every reduction runs within one network. The caller sees to one thread.
 """
 
 import itertools
-import math
 
 import torch
 from torch.nn.functional import pad, softshrink
 
 _PIECE = 512
-_MIN_ROWS = 8
-_MULTIPLE = 64
+_MULTIPLE = 32
+_WIDTH_MULTIPLE = 8
 _FIRST_SCALE = 0.01
 _MOMENTUM = 0.9
 
@@ -50,20 +48,24 @@ class RepeatedNets:
     ):
         self.n_nets, self.n_features = len(seeds), n_features
         self.device, self.dtype = device, dtype
-        width = hidden_layer_sizes[0]
-        # a few networks more than asked for, where the first layer alone would be too thin
-        self._n_spare = max(0, math.ceil(_MIN_ROWS / width) - self.n_nets)
         self._n_padding = -n_features % _MULTIPLE
         sizes = [*hidden_layer_sizes, n_outputs]
-        drawn = [_draw(n_features, sizes, seed) for seed in [*seeds, *seeds[:1] * self._n_spare]]
+        drawn = [_draw(n_features, sizes, seed) for seed in seeds]
 
         stacked = (torch.stack(weights) for weights in zip(*drawn, strict=True))
         first, *deeper = (weights.to(device, dtype) for weights in stacked)
-        self.first = pad(first, (0, self._n_padding))
+        # a unit without weights before and behind it stays so in training
+        spare = [-size % _WIDTH_MULTIPLE for size in hidden_layer_sizes] + [0]
+        sizes = [size + more for size, more in zip(sizes, spare, strict=True)]
+        self.first = pad(first, (0, self._n_padding, 0, spare[0]))
+        deeper = [
+            pad(weight, (0, before, 0, behind))
+            for weight, (before, behind) in zip(deeper, itertools.pairwise(spare), strict=True)
+        ]
         self.gate = torch.ones_like(self.first[:, :1])
         self.deeper = [weight.requires_grad_() for weight in deeper]
         self.bias = [
-            torch.zeros(len(drawn), size, 1, device=device, dtype=dtype, requires_grad=True)
+            torch.zeros(self.n_nets, size, 1, device=device, dtype=dtype, requires_grad=True)
             for size in sizes
         ]
 
@@ -94,13 +96,11 @@ class RepeatedNets:
         Tensor of shape (n_nets,)
             Loss of each network before the last step.
         """
+        n_padding = -len(X) % _MULTIPLE
         X = self._prepare(X)
         columns = X.T.contiguous()
-        weight = torch.cat([weight, weight[:1].expand(self._n_spare, -1)])
-        # rows of weight zero, so that the loss has no remainder either
-        spare_rows = -len(X) % _MULTIPLE
-        weight = pad(weight, (0, spare_rows))
-        target = torch.cat([target, target.new_zeros(spare_rows, *target.shape[1:])])
+        weight = pad(weight, (0, n_padding))
+        target = torch.cat([target, target.new_zeros(n_padding, *target.shape[1:])])
         step = {"lr": learning_rate, "momentum": _MOMENTUM, "nesterov": True}
         gate = {"params": [self.gate], "lr": learning_rate * gate_rate}
         # fused is faster, and safe for the padded weights only: its remainders round differently
@@ -112,8 +112,7 @@ class RepeatedNets:
         folded, gradient = torch.empty_like(self.first), torch.empty_like(self.first)
         for _ in range(max_epochs):
             hidden = self._first_layer(columns, folded).requires_grad_(True)
-            output = pad(self._head(hidden), (0, spare_rows))
-            losses = loss(output.transpose(1, 2), target, weight)
+            losses = loss(self._head(hidden).transpose(1, 2), target, weight)
             optimizers[1].zero_grad()
             losses.sum().backward()
             self._first_gradients(hidden.grad, X, gradient, folded)
@@ -123,18 +122,18 @@ class RepeatedNets:
                 shrunk = softshrink(self.gate, learning_rate * gate_rate * alpha)
                 self.gate.copy_(shrunk)
         self.first.grad = self.gate.grad = None
-        return losses.detach()[: self.n_nets]
+        return losses.detach()
 
     def outputs(self, X):
         """Give the outputs (n_nets, n, n_outputs) for ``X`` (n, n_features)."""
         with torch.no_grad():
             columns = self._prepare(X).T.contiguous()
             hidden = self._first_layer(columns, torch.empty_like(self.first))
-            return self._head(hidden).transpose(1, 2)[: self.n_nets]
+            return self._head(hidden).transpose(1, 2)[:, : len(X)]
 
     def gates(self):
         """Give the weights (n_nets, n_features) of the selection layers."""
-        return self.gate[: self.n_nets, 0, : self.n_features]
+        return self.gate[:, 0, : self.n_features]
 
     def effective_weights(self, X, *, centre_outputs=False):
         """Effect of each input on the outputs through the whole network.
@@ -155,7 +154,7 @@ class RepeatedNets:
         """
         columns = self._prepare(X).T.contiguous()
         hidden = self._first_layer(columns, torch.empty_like(self.first)).requires_grad_(True)
-        output = self._head(hidden)
+        output = self._head(hidden)[..., : len(X)]  # rows of the padding get no slope
         slopes = [
             torch.autograd.grad(output[:, k].sum(), hidden, retain_graph=True)[0]
             for k in range(output.shape[1])
@@ -163,22 +162,21 @@ class RepeatedNets:
         if centre_outputs:
             centre = sum(slopes) / len(slopes)
             slopes = [slope - centre for slope in slopes]
-        n_rows = columns.shape[1]
-        mean = torch.stack([(s.mean(-1, keepdim=True) * self.first).sum(1) for s in slopes], 1)
+        totals = (slope.sum(-1, keepdim=True) for slope in slopes)
+        mean = torch.stack([(total / len(X) * self.first).sum(1) for total in totals], 1)
         # mean_i (s_i' w)^2 = w' (S S' / n) w, without a table of slopes per network
         square = sum(
-            (torch.bmm(torch.bmm(s, s.transpose(1, 2)) / n_rows, self.first) * self.first).sum(1)
+            (torch.bmm(torch.bmm(s, s.transpose(1, 2)) / len(X), self.first) * self.first).sum(1)
             for s in slopes
         )
         gate = self.gate[:, 0] * self.n_features**-0.5
         mean, size = mean * gate[:, None], square.clamp_min(0).sqrt() * gate.abs()
-        kept = slice(self.n_nets), ..., slice(self.n_features)
-        return mean[kept], size[kept]
+        return mean[..., : self.n_features], size[..., : self.n_features]
 
     def _prepare(self, X):
-        """Scale rows of standardised values to length one and pad the columns."""
+        """Scale rows of standardised values to length one and pad both axes with zeros."""
         X = X.to(self.device, self.dtype) * self.n_features**-0.5
-        return pad(X, (0, self._n_padding))
+        return pad(X, (0, self._n_padding, 0, -len(X) % _MULTIPLE))
 
     def _first_layer(self, columns, folded):
         """First pre-activations (n_nets, width, n), without their bias."""
