@@ -101,27 +101,20 @@ class RepeatedNets:
         columns = X.T.contiguous()
         weight = pad(weight, (0, n_padding))
         target = torch.cat([target, target.new_zeros(n_padding, *target.shape[1:])])
-        step = {"lr": learning_rate, "momentum": _MOMENTUM, "nesterov": True}
-        gate = {"params": [self.gate], "lr": learning_rate * gate_rate}
-        # fused is faster, and safe for the padded weights only: its remainders round differently
-        optimizers = (
-            torch.optim.SGD([gate, {"params": [self.first]}], fused=True, **step),
-            torch.optim.SGD([*self.deeper, *self.bias], foreach=False, **step),
-        )
+        gate_step = learning_rate * gate_rate
+        descents = [_Descent([self.gate], gate_step), _Descent([self.first], learning_rate)]
+        descents.append(_Descent([*self.deeper, *self.bias], learning_rate))
         # kept over the steps: fresh memory of this size costs as much as a product
         folded, gradient = torch.empty_like(self.first), torch.empty_like(self.first)
         for _ in range(max_epochs):
             hidden = self._first_layer(columns, folded).requires_grad_(True)
             losses = loss(self._head(hidden).transpose(1, 2), target, weight)
-            optimizers[1].zero_grad()
-            losses.sum().backward()
-            self._first_gradients(hidden.grad, X, gradient, folded)
-            for optimizer in optimizers:
-                optimizer.step()
+            slopes = torch.autograd.grad(losses.sum(), [hidden, *self.deeper, *self.bias])
+            first, gate = self._first_gradients(slopes[0], X, gradient, folded)
+            for descent, step in zip(descents, ([gate], [first], slopes[1:]), strict=True):
+                descent.step(step)
             if alpha:
-                shrunk = softshrink(self.gate, learning_rate * gate_rate * alpha)
-                self.gate.copy_(shrunk)
-        self.first.grad = self.gate.grad = None
+                self.gate.copy_(softshrink(self.gate, gate_step * alpha))
         return losses.detach()
 
     def outputs(self, X):
@@ -185,11 +178,10 @@ class RepeatedNets:
         return hidden.view(*self.first.shape[:2], -1)
 
     def _first_gradients(self, slope, X, gradient, buffer):
-        """Set the gradients of the selection weights and of the first layer."""
+        """Gradients of the first layer and of the selection weights."""
         _product(slope.flatten(0, 1), X, out=gradient.flatten(0, 1))
         torch.mul(gradient, self.first, out=buffer)
-        self.gate.grad = buffer.sum(1, keepdim=True)
-        self.first.grad = gradient.mul_(self.gate)
+        return gradient.mul_(self.gate), buffer.sum(1, keepdim=True)
 
     def _head(self, hidden):
         """Give the outputs (n_nets, n_outputs, n) behind the first layer."""
@@ -197,6 +189,27 @@ class RepeatedNets:
         for weight, bias in zip(self.deeper, self.bias[1:], strict=True):
             hidden = _dense(weight, torch.relu(hidden)) + bias
         return hidden
+
+
+class _Descent:
+    """Gradient descent with Nesterov momentum, as `torch.optim.SGD` has it.
+
+    The first optimizer of a process makes torch import its compiler, which takes longer than
+    many a fit does here.
+    """
+
+    def __init__(self, parameters, learning_rate):
+        self.parameters, self.learning_rate = parameters, learning_rate
+        self.velocities = [torch.zeros_like(parameter) for parameter in parameters]
+
+    @torch.no_grad()
+    def step(self, gradients):
+        """Move the parameters; ``gradients`` are overwritten."""
+        for parameter, velocity, gradient in zip(
+            self.parameters, self.velocities, gradients, strict=True
+        ):
+            velocity.mul_(_MOMENTUM).add_(gradient)
+            parameter.sub_(gradient.add_(velocity, alpha=_MOMENTUM), alpha=self.learning_rate)
 
 
 def _draw(n_features, sizes, seed):
