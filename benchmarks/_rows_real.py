@@ -125,7 +125,7 @@ _SELECTORS = {
 
 
 def _stability_tasks(options):
-    names, n_resamples = (("dma_alon",), 3) if options.quick else (_STABILITY, 20)
+    names, n_resamples = (("dma_alon",), 3) if options.quick else (_STABILITY, 50)
     return [
         {"data": name, "selector": selector, "n_resamples": n_resamples}
         for name in names
@@ -280,9 +280,9 @@ SURVIVAL = Row(
     name="survival",
     title="Survival",
     text="Harrell's concordance over 5 folds, drawn twice, the same for all. Ours and all genes "
-    "are followed by a ridge Cox model; Coxnet is scikit-survival's elastic net, penalty and mixing "  # noqa: E501
-    "chosen by five inner folds. Differences and p-values are against Coxnet. Clinical columns are "
-    "left out.",
+    "are followed by a ridge Cox model; Coxnet is scikit-survival's elastic net, penalty and "
+    "mixing chosen by five inner folds. Differences and p-values are against Coxnet. Clinical "
+    "columns are left out.",
     tasks=_survival_tasks,
     measure=measure_survival,
     summarise=lambda records: _summarise_comparison(records, "concordance"),

@@ -278,13 +278,46 @@ def test_auto(task):
     }[task]
     model = selector("auto", n_repeats=5).fit(X, y)
     scores = model.oob_scores_
-    assert list(scores) == ["n_features", "score", "standard_error"]
-    assert scores["n_features"].is_monotonic_increasing
+    assert list(scores) == ["ranking", "n_features", "score", "standard_error"]
+    assert set(scores["ranking"]) == {"path", "association", "elimination"}
     best = scores.loc[scores["score"].idxmax()]
     enough = scores[scores["score"] >= best["score"] - best["standard_error"]]
     assert model.support_.sum() == enough["n_features"].min()
+    assert model.ranked_by_ in set(enough["ranking"])
     assert 2 <= model.support_.sum() <= 12
     assert model.support_[:2].all()
+
+
+def tissues(n_features=400, n_samples=60):
+    """Two tissues: half of the features differ a little between them."""
+    rng = np.random.default_rng(0)
+    y = np.arange(n_samples) % 2
+    shift = np.where(np.arange(n_features) < n_features // 2, 0.7, 0)
+    return rng.standard_normal((n_samples, n_features)) + y[:, None] * shift, y
+
+
+def test_many_associated_features_are_ranked_by_association():
+    X, y = tissues()
+    model = selector(20, n_repeats=3).fit(X, y)
+    assert model.ranked_by_ == "association"
+    size = np.abs(X[y == 1].mean(0) - X[y == 0].mean(0)) / X.std(0)
+    assert model.support_[np.argsort(-size)[:5]].all()
+    assert model.support_[:200].sum() >= 18
+    assert model.selection_frequencies_[model.support_].mean() > 0.5
+    assert model.decoy_frequencies_.max() < 0.5
+
+
+@pytest.mark.parametrize("wanted", [None, 5])
+def test_few_associated_features_are_ranked_by_the_path(wanted):
+    X, y = binary()
+    assert selector(wanted, n_repeats=2).fit(X, y).ranked_by_ == "path"
+
+
+def test_auto_with_mori_scores_its_own_ranking():
+    X, y = binary()
+    model = selector("auto", method="mori", n_repeats=4, max_epochs=20).fit(X, y)
+    assert model.ranked_by_ == "mori"
+    assert set(model.oob_scores_["ranking"]) == {"mori"}
 
 
 def test_oob_scores_belong_to_auto(fitted):

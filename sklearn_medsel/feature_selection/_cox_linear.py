@@ -262,7 +262,7 @@ def lasso_path(X, likelihood, alphas):
         yield coef.copy()
 
 
-def _lasso_active(X, likelihood, alpha, coef, max_iter=100, tol=1e-6):
+def _lasso_active(X, likelihood, alpha, coef, max_iter=100, tol=1e-8):
     if X.shape[1] == 0:
         return coef
     n_samples = len(X)
@@ -283,7 +283,7 @@ def _lasso_active(X, likelihood, alpha, coef, max_iter=100, tol=1e-6):
             l1_ratio=1.0,
             alphas=[alpha],
             coef_init=coef,
-            tol=1e-6,
+            tol=1e-8,
             max_iter=5000,
             precompute=False,
             check_input=False,

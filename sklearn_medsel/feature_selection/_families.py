@@ -22,7 +22,7 @@ class LogisticFamily:
         0.0 or 1.0.
     """
 
-    n_outputs = 1
+    n_outputs, redundant_outputs = 1, 0
 
     def __init__(self, target):
         self.target = target[None, :, None]
@@ -55,6 +55,8 @@ class MultinomialFamily:
         One column per class, 0.0 or 1.0.
     """
 
+    redundant_outputs = 1
+
     def __init__(self, target):
         self.target = target[None]
         self.n_outputs = target.shape[1]
@@ -86,6 +88,8 @@ class SquaredFamily:
     target : Tensor of shape (n_samples, n_outputs) or (n_replicates, n_samples, n_outputs)
         The values, on a scale near one; the second form has its own target for each replicate.
     """
+
+    redundant_outputs = 0
 
     def __init__(self, target):
         self.target = target if target.ndim == 3 else target[None]
@@ -121,7 +125,7 @@ class CoxFamily:
         Gives dtype and device.
     """
 
-    n_outputs = 1
+    n_outputs, redundant_outputs = 1, 0
 
     def __init__(self, event, time, like):
         # longest time first, so that a risk set is a prefix and its sum a cumulative sum

@@ -3,7 +3,8 @@
 Three questions are answered one after another, each with its own resampling:
 
 1. Which features matter? A path on all samples (`_ranking`). Sub-sampling would cost ranking power,
-   so every sample takes part.
+   so every sample takes part. Where a path cannot tell, another ranking steps in
+   (`_choice_of_ranking`).
 2. How sure is it? Decoys, features with permuted rows, compete along the same path (`_repeats`).
    The pooled decoys give a p-value against "nothing to do with the outcome", and a conditional test
    (`_conditional`) one against "only correlated with a feature that matters".
@@ -18,13 +19,14 @@ import torch
 from scipy.stats import false_discovery_control
 
 from ..base import one_thread
+from ._choice_of_ranking import RANKERS, choose_ranking
 from ._conditional import conditional_pvalues
-from ._decoys import pooled_pvalues
+from ._decoys import permute_rows, pooled_pvalues
 from ._nonlinear import nonlinear_importance
 from ._pairs import screen_pairs
 from ._path import largest_penalty, penalty_grid, solve_paths
 from ._ranking import rank_features
-from ._repeats import run_repeats
+from ._repeats import random_weights, run_repeats
 from ._selection import Selection
 
 # How the false discovery rate is shared out: features unrelated to the outcome, features related
@@ -32,12 +34,14 @@ from ._selection import Selection
 _SHARES = {False: (2 / 3, 1 / 3, 0.0), True: (1 / 2, 1 / 4, 1 / 4)}
 
 
-def select_by_path(problem, *, fdr, interactions, hidden_layer_sizes, n_jobs, kept, step):
+def select_by_path(problem, *, wanted, fdr, interactions, hidden_layer_sizes, n_jobs, kept, step):
     """Rank and test all features.
 
     Parameters
     ----------
     problem : Problem
+    wanted : int, "auto" or None
+        How many features are asked for.
     fdr : float
     interactions : bool
         Whether to screen pairs.
@@ -59,12 +63,18 @@ def select_by_path(problem, *, fdr, interactions, hidden_layer_sizes, n_jobs, ke
     X, family = problem.table.X, outcome.family(problem.table.X)
     with one_thread():
         ranking = rank_features(X, family, torch.as_tensor(weight).to(X)[None])
-    step()
+        step()
+        ranked_by, choice = choose_ranking(problem, family, wanted)
+        if wanted == "auto":
+            step()
     repeats = run_repeats(problem, n_jobs=n_jobs, kept=kept, step=step)
     with one_thread():
         pvalues = feature_pvalues(problem, repeats, fdr=fdr, with_pairs=interactions)
         step()
         importance, screen = ranking.importance, None
+        own, fake = repeats.weighted, repeats.weighted_decoys
+        if ranked_by != "path":
+            importance, own, fake = _rank_again(problem, family, RANKERS[ranked_by])
         if interactions:
             screen = _screen_pairs(problem, family, adjust(pvalues) <= fdr)
             importance, pvalues = _promote_pairs(importance, pvalues, screen, fdr)
@@ -85,16 +95,29 @@ def select_by_path(problem, *, fdr, interactions, hidden_layer_sizes, n_jobs, ke
         importance=importance,
         effects=ranking.effects,
         pvalues=pvalues,
-        repeats=repeats.weighted,
-        decoy_repeats=repeats.weighted_decoys,
+        repeats=own,
+        decoy_repeats=fake,
         decoy_importances=np.concatenate(repeats.null),
         fractions=ranking.fractions,
         history=ranking.history,
         screen=screen,
         nonlinear_used=dense is not None,
         n_iter=ranking.n_iter + repeats.n_iter,
+        ranked_by=ranked_by,
+        choice=choice,
     )
     return selection, repeats
+
+
+def _rank_again(problem, family, rank):
+    """Another ranking: of all samples, and with random weights beside one decoy per feature."""
+    X = problem.table.X
+    importance = rank(X, family, torch.as_tensor(problem.weight).to(X)[None])[0]
+    rng = np.random.default_rng([problem.seeds[0], 5])
+    rows = torch.as_tensor(permute_rows(rng, len(X), problem.blocks), device=X.device)
+    weights = torch.as_tensor(random_weights(problem.weight, problem.seeds, problem.blocks))
+    repeats = rank(torch.cat([X, X[rows]], 1), family, weights.to(X))
+    return importance / importance.max(), repeats[:, : X.shape[1]], repeats[:, X.shape[1] :]
 
 
 def _screen_pairs(problem, family, selected):

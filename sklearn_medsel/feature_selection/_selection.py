@@ -7,6 +7,7 @@ import numpy as np
 from ._decoys import RowBlocks
 from ._outcome import Outcome
 from ._pairs import PairScreen
+from ._subset_size import SizeChoice
 from ._table import Table
 
 
@@ -52,6 +53,10 @@ class Selection:
     screen : PairScreen or None
     nonlinear_used : bool
     n_iter : int
+    ranked_by : str
+        What `importance` is: the name of a ranking.
+    choice : SizeChoice or None
+        How many features were found to be enough, where that was asked for.
     notes : list of str
     """
 
@@ -66,6 +71,8 @@ class Selection:
     screen: PairScreen | None = None
     nonlinear_used: bool = False
     n_iter: int = 0
+    ranked_by: str = "path"
+    choice: SizeChoice | None = None
     notes: list = field(default_factory=list)
 
 

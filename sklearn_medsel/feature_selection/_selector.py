@@ -22,7 +22,6 @@ from ._repeats import Repeats, split_blocks
 from ._selection import best_of_each
 from ._selector_mori import N_DECOY_SETS, select_by_repeats
 from ._stability import Stability, nogueira_stability
-from ._subset_size import score_sizes, smallest_good_size
 
 _MIN_SAMPLES_FOR_PVALUES = 8
 _DEFAULT_TOP = 10
@@ -43,7 +42,8 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
     ----------
     n_features_to_select : int, "auto" or None, default=None
         None: every feature that passes `fdr`, possibly none. An int: that many, best first.
-        ``"auto"``: the fewest whose out-of-bag score is within one standard error of the best.
+        ``"auto"``: the fewest, of any of three rankings, whose out-of-bag score is within one
+        standard error of the best.
     task : {"auto", "classification", "regression", "survival"}, default="auto"
         What `y` is; ``"auto"`` reads it off `y`. Whole numbers are classes unless
         ``task="regression"``.
@@ -106,6 +106,8 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
         for features that never entered the path.
     stability_ : Stability
         Nogueira's stability of the best `top_k` over the repeats: estimate, low and high.
+    ranked_by_ : {"path", "association", "elimination", "mori"}
+        What the importances are, see above.
     nonlinear_used_ : bool
         Whether the dense network predicted left-out samples better and shares in the ranking.
     n_iter_ : int
@@ -239,7 +241,7 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
             step = _until_stopped(step)
             found = self._run(problem, step)
             self._keep(problem, found)
-            self._choose(problem, found, step)
+            self._choose(problem, found)
         return self
 
     def _check_request(self, problem):
@@ -274,6 +276,7 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
         if self.method == "mori":
             return select_by_repeats(
                 problem,
+                wanted=self.n_features_to_select,
                 n_best=self._n_best(None),
                 hidden_layer_sizes=tuple(self.hidden_layer_sizes),
                 max_epochs=self.max_epochs,
@@ -284,6 +287,7 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
         kept = self._read_warm_repeats(problem)
         found, repeats = select_by_path(
             problem,
+            wanted=self.n_features_to_select,
             fdr=self.fdr,
             interactions=self._screens_pairs(problem),
             hidden_layer_sizes=tuple(self.hidden_layer_sizes),
@@ -339,6 +343,7 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
             self.pvalues_ = np.full(len(order), np.nan)
             self.qvalues_ = self.pvalues_.copy()
         self.decoy_importances_ = found.decoy_importances.astype(np.float64)
+        self.ranked_by_ = found.ranked_by
         self.nonlinear_used_, self.missing_counts_ = found.nonlinear_used, table.missing
         ever = np.flatnonzero(found.history.any(axis=(0, 2))) if found.history.size else []
         self._path = (found.fractions, np.asarray(ever, dtype=np.int64), found.history[:, ever])
@@ -346,18 +351,13 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
         self._pairs = None if screen is None else (screen.pairs, screen.statistics, screen.pvalues)
         self.notes_ = self._write_notes(problem)
 
-    def _choose(self, problem, found, step):
+    def _choose(self, problem, found):
         """Decide how many features are selected, and what follows from that."""
         best_first = np.argsort(self.ranking_)
         wanted = self.n_features_to_select
-        self._oob = None
+        self._choice = None
         if wanted == "auto":
-            sizes, scores = score_sizes(
-                problem.table.X, problem.outcome, problem.weight, problem.seeds, problem.blocks
-            )
-            wanted, mean, error = smallest_good_size(sizes, scores, len(problem.outcome))
-            self._oob = (sizes, mean, error)
-            step()
+            wanted, self._choice = found.choice.size, asdict(found.choice)
         if wanted is None:
             self.support_ = self.qvalues_ <= self.fdr
         else:
@@ -454,12 +454,22 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
 
     @property
     def oob_scores_(self):
-        """Out-of-bag score of each number of features, for ``n_features_to_select="auto"``."""
+        """Out-of-bag score of each ranking and number of features, for ``"auto"``."""
         check_is_fitted(self)
-        if self._oob is None:
+        if self._choice is None:
             raise AttributeError("oob_scores_ exists for n_features_to_select='auto' only.")
-        columns = ("n_features", "score", "standard_error")
-        return pd.DataFrame(dict(zip(columns, self._oob, strict=True)))
+        tables = [
+            pd.DataFrame(
+                {
+                    "ranking": name,
+                    "n_features": self._choice["sizes"],
+                    "score": mean,
+                    "standard_error": self._choice["standard_error"][name],
+                }
+            )
+            for name, mean in self._choice["mean"].items()
+        ]
+        return pd.concat(tables, ignore_index=True)
 
     def _names(self):
         names = getattr(self, "feature_names_in_", None)

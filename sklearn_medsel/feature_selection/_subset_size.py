@@ -1,69 +1,124 @@
-"""``n_features_to_select="auto"``: the fewest features that predict as well as any number does.
+"""How many features are enough, and in which order: chosen on samples left out.
 
-Features are ranked on bootstrap samples, a ridge model on the best few is scored on the samples
-left out, and the smallest number within one standard error of the best mean score is taken.
+A fifth of the samples is left out, again and again; the others rank the features, and a ridge
+model of theirs on the best few is scored on the fifth. The smallest number within one standard
+error of the best mean score is taken. Bootstrap samples would hold fewer different samples than
+that, too few to learn what many features are good for.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from sklearn.metrics import r2_score
 
 from ..survival import concordance_index, make_survival_y
-from ._cox_linear import CoxRidge
-from ._ranking import rank_features
+from ._association import null_residuals
 
 _SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100, 130, 165, 200)
 _MAX_TRIES = 50
-# Expected part of the samples that a bootstrap sample leaves out.
-_LEFT_OUT = np.exp(-1)
+# More is no short list, unless there are many samples.
+_LARGEST, _SAMPLES_PER_FEATURE = 50, 10
+# Part of the samples that is left out.
+_LEFT_OUT = 0.2
 
 
-def score_sizes(X, outcome, weight, seeds, blocks):
-    """Out-of-bag score of the best 1, 2, ... features.
+@dataclass
+class SizeChoice:
+    """A number of features and the ranking that it is to be taken from.
+
+    Attributes
+    ----------
+    ranking : str
+    size : int
+    sizes : ndarray of shape (n_sizes,), int64
+        Numbers of features tried.
+    mean, standard_error : dict of str to ndarray of shape (n_sizes,)
+        Out-of-bag score of each ranking.
+    """
+
+    ranking: str
+    size: int
+    sizes: np.ndarray
+    mean: dict
+    standard_error: dict
+
+
+def choose_size(problem, rankers):
+    """Fewest features, over all rankings, within one standard error of the best mean score.
 
     Parameters
     ----------
-    X : Tensor of shape (n_samples, n_features)
-        Standardised.
-    outcome : Outcome
-    weight : ndarray of shape (n_samples,)
-        Sums to one.
-    seeds : list of int
-        One bootstrap sample each.
-    blocks : RowBlocks or None
-        Groups are drawn whole.
+    problem : Problem
+    rankers : dict of str to callable
+        From a table and sample weights (n_replicates, n_samples) to importances (n_replicates,
+        n_features); where two do equally well with as many features, the first is taken.
+
+    Returns
+    -------
+    SizeChoice
+    """
+    sizes, scores = score_sizes(problem, rankers)
+    summary = {name: summarise_scores(part, len(problem.outcome)) for name, part in scores.items()}
+    mean, error = ({name: part[at] for name, part in summary.items()} for at in (0, 1))
+    best = max(mean, key=lambda name: mean[name].max())
+    place = np.argmax(mean[best])
+    bound = mean[best][place] - error[best][place]
+    first = {
+        name: int(np.argmax(part >= bound)) for name, part in mean.items() if part.max() >= bound
+    }
+    fewest = min(first.values())
+    ranking = max(
+        (name for name, at in first.items() if at == fewest), key=lambda name: mean[name][fewest]
+    )
+    return SizeChoice(ranking, int(sizes[fewest]), sizes, mean, error)
+
+
+def score_sizes(problem, rankers):
+    """Out-of-bag score of the best 1, 2, ... features of each ranking.
+
+    Parameters
+    ----------
+    problem : Problem
+    rankers : dict of str to callable
+        See `choose_size`.
 
     Returns
     -------
     sizes : ndarray of shape (n_sizes,), int64
-    scores : ndarray of shape (n_repeats, n_sizes)
+    scores : dict of str to ndarray of shape (n_repeats, n_sizes)
         Balanced accuracy, R2 or concordance of each repeat; NaN where it is not defined.
     """
-    counts = np.array([bootstrap_counts(outcome, seed, blocks) for seed in seeds])
-    bag = torch.as_tensor(counts * weight).to(X)
+    X, outcome = problem.table.X, problem.outcome
+    counts = np.array([leave_out(outcome, seed, problem.blocks) for seed in problem.seeds])
+    bag = torch.as_tensor(counts * problem.weight).to(X)
     bag = bag / bag.sum(1, keepdim=True)
-    importance = rank_features(X, outcome.family(X), bag, keep_history=False)
-    sizes = np.array([size for size in _SIZES if size <= X.shape[1]])
-    # order once for the largest size; each smaller set is its beginning
-    order = np.argsort(-importance, axis=1, kind="stable")[:, : sizes[-1]]
+    targets = _targets(X, outcome, bag)
+    largest = min(X.shape[1], max(_LARGEST, len(X) // _SAMPLES_PER_FEATURE))
+    sizes = np.array([size for size in _SIZES if size <= largest])
     columns = X.T.cpu().numpy()
-    scores = []
-    for best, count in zip(order, counts, strict=True):
-        values = columns[best].T.astype(np.float64)
-        scores.append([_oob_score(values[:, :size], outcome, count) for size in sizes])
-    return sizes, np.array(scores)
+    scores = {}
+    for name, rank in rankers.items():
+        # order once for the largest size; each smaller set is its beginning
+        order = np.argsort(-rank(X, bag), axis=1, kind="stable")[:, : sizes[-1]]
+        scores[name] = np.array(
+            [
+                _oob_scores(columns[best].T.astype(np.float64), sizes, outcome, target, count)
+                for best, target, count in zip(order, targets, counts, strict=True)
+            ]
+        )
+    return sizes, scores
 
 
-def smallest_good_size(sizes, scores, n_samples):
-    """Smallest size within one standard error of the best mean score.
+def summarise_scores(scores, n_samples):
+    """Mean score of each size and its standard error.
 
-    The standard error is that of a score on all samples: bootstrap samples share the data, so
-    averaging more of them does not make the estimate any surer. The spread over the repeats is
-    that of a score on the left-out part, about 37 % of the samples, and is scaled to all of them.
+    The standard error is that of a score on all samples: repeats share the data, so averaging
+    more of them does not make the estimate any surer. The spread over the repeats is that of a
+    score on the part left out, and is scaled to all samples.
 
     Returns
     -------
-    size : int
     mean, standard_error : ndarray of shape (n_sizes,)
     """
     scores = scores[~np.isnan(scores).all(axis=1)]
@@ -74,10 +129,27 @@ def smallest_good_size(sizes, scores, n_samples):
         )
     mean = np.nanmean(scores, axis=0)
     spread = np.nanstd(scores, axis=0, ddof=1) if len(scores) > 1 else np.zeros_like(mean)
-    error = spread * np.sqrt(_LEFT_OUT)
-    best = int(np.argmax(mean))
-    enough = mean >= mean[best] - error[best]
-    return int(sizes[np.argmax(enough)]), mean, error
+    return mean, spread * np.sqrt(_LEFT_OUT)
+
+
+def leave_out(outcome, seed, blocks):
+    """Mark a fifth of each stratum, or of the groups, by 0, all others by 1."""
+    rng = np.random.default_rng([seed, 6])
+    n_samples, strata = len(outcome), outcome.strata
+    if blocks is not None:
+        for _ in range(_MAX_TRIES):
+            n_groups = len(blocks.members)
+            out = rng.permutation(n_groups)[: max(1, round(_LEFT_OUT * n_groups))]
+            kept = ~np.isin(blocks.codes, out)
+            if len(np.unique(strata[kept])) == len(np.unique(strata)):
+                return kept.astype(np.int64)
+        return np.ones(n_samples, dtype=np.int64)
+    kept = np.ones(n_samples, dtype=np.int64)
+    for stratum in np.unique(strata):
+        rows = rng.permutation(np.flatnonzero(strata == stratum))
+        if len(rows) > 1:
+            kept[rows[: max(1, round(_LEFT_OUT * len(rows)))]] = 0
+    return kept
 
 
 def bootstrap_counts(outcome, seed, blocks):
@@ -98,22 +170,47 @@ def bootstrap_counts(outcome, seed, blocks):
     return counts
 
 
-def _oob_score(X, outcome, counts):
-    """Score on the samples left out of a ridge model trained on the drawn ones."""
-    inside, outside = counts > 0, counts == 0
-    if outside.sum() < 2:
-        return np.nan
-    train, test = outcome.take(inside), outcome.take(outside)
+def _targets(X, outcome, bag):
+    """What the scoring models fit, of shape (n_repeats, n_samples, n_outputs)."""
     if outcome.task == "survival":
-        return _survival_score(X, train, test, counts)
+        residuals = null_residuals(outcome.family(X), bag) / bag[:, :, None].clamp_min(1e-12)
+        return residuals.double().cpu().numpy()
+    values = outcome.values
+    if outcome.task == "classification":
+        values = np.eye(len(outcome.classes))[values]
+    return np.broadcast_to(values.reshape(len(values), -1), (len(bag), len(values), values[0].size))
+
+
+def _oob_scores(X, sizes, outcome, target, counts):
+    """Scores, on the samples left out, of ridge models of the first features."""
+    inside, outside = counts > 0, counts == 0
+    test = outcome.values[outside]
+    if outside.sum() < 2 or (outcome.task == "survival" and not _comparable(*test.T)):
+        return np.full(len(sizes), np.nan)
     weight = counts[inside].astype(float)
-    if outcome.task == "regression":
-        predicted = _ridge(X[inside], X[outside], train.values, weight)
-        return r2_score(test.values, predicted)
-    present, codes, sizes = np.unique(test.values, return_inverse=True, return_counts=True)
-    weight = weight / np.bincount(train.values, weights=weight)[train.values]
-    one_hot = np.eye(len(outcome.classes))[train.values]
-    correct = _ridge(X[inside], X[outside], one_hot, weight).argmax(axis=1) == test.values
+    if outcome.task == "classification":
+        codes = outcome.values[inside]
+        weight = weight / np.bincount(codes, weights=weight)[codes]
+    scores = []
+    for size in sizes:
+        predicted = _ridge(X[inside, :size], X[outside, :size], target[inside], weight)
+        scores.append(_score(outcome.task, test, predicted))
+    return scores
+
+
+def _comparable(event, time):
+    """Whether any two samples can be put in order."""
+    return event.any() and time[event > 0].min() < time.max()
+
+
+def _score(task, true, predicted):
+    """Balanced accuracy, R2 or concordance."""
+    if task == "survival":
+        return concordance_index(make_survival_y(*true.T), predicted[:, 0])
+    if task == "regression":
+        return r2_score(true.reshape(len(true), -1), predicted)
+    present, codes, sizes = np.unique(true, return_inverse=True, return_counts=True)
+    correct = predicted.argmax(axis=1) == true
     return np.mean(np.bincount(codes, weights=correct, minlength=len(present)) / sizes)
 
 
@@ -129,14 +226,3 @@ def _ridge(X_in, X_out, target, weight):
     else:
         coef = A.T @ np.linalg.solve(A @ A.T + n_features * np.eye(n_samples), b)
     return (X_out - mean) @ coef + offset
-
-
-def _survival_score(X, train, test, counts):
-    event, time = test.values.T
-    if not event.any():
-        return np.nan
-    inside = np.repeat(np.arange(len(counts)), counts)
-    drawn = np.repeat(np.arange((counts > 0).sum()), counts[counts > 0])
-    y = make_survival_y(*train.values[drawn].T)
-    model = CoxRidge().fit(X[inside], y)
-    return concordance_index(make_survival_y(event, time), model.predict(X[counts == 0]))

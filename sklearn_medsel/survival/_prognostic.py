@@ -1,5 +1,6 @@
 """The check whether genes are prognostic, and more often so than genes picked at random."""
 
+import html
 import numbers
 
 import numpy as np
@@ -72,7 +73,7 @@ class PrognosticCheck:
 
     def _repr_html_(self):
         table = self.genes.to_html(index=False, float_format="{:.3g}".format, border=0)
-        return f"<p>{self._summary()}</p>{table}"
+        return f"<p>{html.escape(self._summary())}</p>{table}"
 
 
 @validate_params(
