@@ -56,7 +56,7 @@ def _proportions(records, rate):
 
 
 def _ranking_tasks(options):
-    sizes = [("lin", 200), ("syn", 200), ("syn", 300)]
+    sizes = [("lin", 200), ("syn", 200), ("lin", 300), ("syn", 300)]
     n_seeds, n_features = (2, 1000) if options.quick else (options.seeds, 5000)
     return [
         {"design": design, "n_samples": n, "n_features": n_features, "seed": seed}

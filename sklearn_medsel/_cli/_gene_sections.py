@@ -108,7 +108,8 @@ def genes_section(results, pictures):
         tag(
             "p",
             "The stability of the selection over the repeats is "
-            f"{stability_words(results.selector.stability_)}. " + _nonlinear(results.selector),
+            f"{stability_words(results.selector.stability_)}. "
+            f"{_RANKED_BY[results.selector.ranked_by_]} {_nonlinear(results.selector)}",
         ),
         figures(pictures, "importance", "stability"),
     )
@@ -238,7 +239,16 @@ def _effect_words(results):
     return f"A positive effect means {meaning} where the gene is high."
 
 
+_RANKED_BY = {
+    "path": "Genes are ranked by a sparse path.",
+    "association": "Genes are ranked each by its own association with the outcome, since so many "
+    "are associated that a sparse path would take one of many stand-ins by chance.",
+    "elimination": "Genes are ranked by recursive elimination, which predicted best out of bag.",
+    "mori": "Genes are ranked by how often they are among the best of a trained network.",
+}
+
+
 def _nonlinear(selector):
     if selector.nonlinear_used_:
-        return "The nonlinear part of the network was kept, since it predicted better out of bag."
+        return "The nonlinear part of the network shares in the ranking, since it predicted better out of bag."
     return "The nonlinear part of the network did not predict better out of bag and was left out."
