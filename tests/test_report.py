@@ -38,6 +38,7 @@ def fake_selector(names, support, *, n_outputs=1, classes=("alive", "dead")):
         effects_=-np.squeeze(np.outer(strength, np.ones(n_outputs))),
         classes_=np.array(classes),
         stability_=(0.62, 0.5, 0.74),
+        ranked_by_="path",
         nonlinear_used_=False,
         notes_=[f"A note about {EVIL}."],
         clusters_=pd.DataFrame(
