@@ -11,6 +11,7 @@ from sklearn_medsel.feature_selection._association import (
     association,
     null_residuals,
     share_associated,
+    single_effects,
 )
 from sklearn_medsel.feature_selection._decoys import RowBlocks
 from sklearn_medsel.feature_selection._elimination import rank_by_elimination
@@ -69,6 +70,21 @@ def test_survival_association_agrees_with_univariate_cox():
     found = association(table, read_outcome(y).family(table), even(200))[0]
     cox = norm.isf(cox_univariate(X, y)["pvalue"].to_numpy() / 2)
     assert np.corrcoef(found, cox)[0, 1] > 0.97
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "survival"])
+def test_single_effects_are_those_of_small_models(task):
+    X, table = draw(4000, 3)
+    rng = np.random.default_rng(7)
+    signal = 0.2 * X[:, 0] - 0.1 * X[:, 1]
+    y = {
+        "classification": (rng.random(4000) < 1 / (1 + np.exp(1 - signal))).astype(int),
+        "regression": np.round(signal + np.sqrt(0.95) * rng.standard_normal(4000), 2),
+        "survival": make_survival_y(np.ones(4000, bool), rng.exponential(np.exp(-signal))),
+    }[task]
+    outcome = read_outcome(y, task)
+    effects = single_effects(table, outcome.family(table), even(4000)[0])
+    np.testing.assert_allclose(effects[:, 0], [0.2, -0.1, 0], atol=0.06)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])

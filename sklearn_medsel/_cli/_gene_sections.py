@@ -250,5 +250,7 @@ _RANKED_BY = {
 
 def _nonlinear(selector):
     if selector.nonlinear_used_:
-        return "The nonlinear part of the network shares in the ranking, since it predicted better out of bag."
+        return (
+            "The nonlinear part of the network shares in it, since it predicted better out of bag."
+        )
     return "The nonlinear part of the network did not predict better out of bag and was left out."

@@ -20,6 +20,8 @@ RANKERS = {
     "elimination": rank_by_elimination,
 }
 _MANY = 0.1
+# Standard errors; the path must be clearly better, not by the luck of the draw.
+_CLEARLY = 2
 # A sparse model of more features than this could not be told from chance.
 _SAMPLES_PER_FEATURE = 10
 
@@ -34,7 +36,7 @@ def choose_ranking(problem, family, wanted):
     wanted : int, "auto" or None
         ``"auto"`` asks for prediction: all rankings compete out of bag. Otherwise the path is used,
         unless one feature in ten, and more features than there are samples, are associated with the
-        outcome, and few features of the path do not predict better than those most associated.
+        outcome, and few features of the path do not predict clearly better than associated ones.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def _rank(ranker, family, X, weight):
 
 
 def _is_sparse(problem, family):
-    """Whether a few features of the path predict better than the associated ones."""
+    """Whether a few features of the path predict clearly better than the associated ones."""
     rankers = _rankers(family, ("path", "association"))
     sizes, scores = score_sizes(problem, rankers)
     best = {}
@@ -73,4 +75,4 @@ def _is_sparse(problem, family):
         if name == "path":
             enough = sizes[np.argmax(mean >= mean[place] - error[place])]
     gain, error = summarise_scores((best["path"] - best["association"])[:, None], len(sizes))
-    return gain[0] > error[0] and _SAMPLES_PER_FEATURE * enough <= len(problem.outcome)
+    return gain[0] > _CLEARLY * error[0] and _SAMPLES_PER_FEATURE * enough <= len(problem.outcome)

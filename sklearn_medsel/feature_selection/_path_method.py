@@ -19,6 +19,7 @@ import torch
 from scipy.stats import false_discovery_control
 
 from ..base import one_thread
+from ._association import single_effects
 from ._choice_of_ranking import RANKERS, choose_ranking
 from ._conditional import conditional_pvalues
 from ._decoys import permute_rows, pooled_pvalues
@@ -71,10 +72,11 @@ def select_by_path(problem, *, wanted, fdr, interactions, hidden_layer_sizes, n_
     with one_thread():
         pvalues = feature_pvalues(problem, repeats, fdr=fdr, with_pairs=interactions)
         step()
-        importance, screen = ranking.importance, None
+        importance, effects, screen = ranking.importance, ranking.effects, None
         own, fake = repeats.weighted, repeats.weighted_decoys
         if ranked_by != "path":
             importance, own, fake = _rank_again(problem, family, RANKERS[ranked_by])
+            effects = single_effects(X, family, torch.as_tensor(weight).to(X))
         if interactions:
             screen = _screen_pairs(problem, family, adjust(pvalues) <= fdr)
             importance, pvalues = _promote_pairs(importance, pvalues, screen, fdr)
@@ -93,7 +95,7 @@ def select_by_path(problem, *, wanted, fdr, interactions, hidden_layer_sizes, n_
         importance = dense
     selection = Selection(
         importance=importance,
-        effects=ranking.effects,
+        effects=effects,
         pvalues=pvalues,
         repeats=own,
         decoy_repeats=fake,

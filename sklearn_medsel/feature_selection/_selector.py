@@ -101,9 +101,10 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
     frequency_threshold_ : float
         Smallest frequency of a selected feature; NaN if none is selected.
     effects_ : ndarray of shape (n_features,) or (n_features, n_outputs), float64
-        Signed, shrunken effect of one standard deviation: on the log-odds of the second class, on
-        each class's score, on the target in its standard deviations, or on the log hazard. Zero
-        for features that never entered the path.
+        Signed effect of one standard deviation: on the log-odds of the second class, on each
+        class's score, on the target in its standard deviations, or on the log hazard. Shrunken,
+        and zero for features that never entered the path, if `ranked_by_` is ``"path"``; that of
+        the feature by itself if it is ``"association"`` or ``"elimination"``.
     stability_ : Stability
         Nogueira's stability of the best `top_k` over the repeats: estimate, low and high.
     ranked_by_ : {"path", "association", "elimination", "mori"}
@@ -405,6 +406,11 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
             notes.append(
                 f"With {n_samples} samples, below {MIN_SAMPLES}, the screen of pairs has hardly "
                 "any power: no hit says nothing."
+            )
+        if self.ranked_by_ == "association":
+            notes.append(
+                "So many features are associated with the outcome that a sparse path would take "
+                "one of many stand-ins by chance: they are ranked by their own association."
             )
         return notes
 
