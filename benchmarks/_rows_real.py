@@ -175,6 +175,7 @@ STABILITY = Row(
     measure=measure_stability,
     summarise=_summarise_stability,
     packages=(),
+    is_ours=lambda task: task["selector"].startswith("DeepFeature"),
 )
 
 
@@ -268,8 +269,8 @@ def measure_survival(data, n_repeats):
     selectors = {
         "Coxnet, tuned": Pipeline(steps),
         _OURS: DeepFeatureSelector("auto", task="survival", random_state=0, device="cpu"),
-        "DeepFeatureSelector(50)": DeepFeatureSelector(
-            50, task="survival", random_state=0, device="cpu"
+        "DeepFeatureSelector(30)": DeepFeatureSelector(
+            30, task="survival", random_state=0, device="cpu"
         ),
         "all genes + ridge": "passthrough",
     }

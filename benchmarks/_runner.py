@@ -59,7 +59,7 @@ class Row:
 
 
 def collect(row, options):
-    """Measure what is not in the cache yet; give all results of this row."""
+    """Measure what is not in the cache yet; give all results of this row and their sources."""
     options.cache.mkdir(parents=True, exist_ok=True)
     path = options.cache / f"{row.name}{'-quick' if options.quick else ''}.jsonl"
     source = fingerprint()
@@ -72,11 +72,12 @@ def collect(row, options):
         _say(f"{row.name}: {len(todo)} of {len(tasks)} to measure")
         end = time.monotonic() + options.seconds
         for task, result in _measure_all(row, todo, options, end):
-            known[_key(task)] = {**task, **result}
+            known[_key(task)] = {**task, **result}, source
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"task": task, "result": result, "source": source}) + "\n")
             _say(f"  {_key(task)} {str(result)[:160]}")
-    return [known[_key(task)] for task in tasks if _key(task) in known]
+    found = [known[_key(task)] for task in tasks if _key(task) in known]
+    return [record for record, _ in found], sorted({origin for _, origin in found})
 
 
 def _measure_all(row, tasks, options, end):
@@ -139,8 +140,8 @@ def fingerprint():
     return digest.hexdigest()[:12]
 
 
-def describe_machine(packages=()):
-    """Versions, cores and threads, in one line."""
+def describe_machine(packages, sources):
+    """Versions, sources, cores and threads, in one line."""
     found = []
     for name in (*_PACKAGES, *packages):
         try:
@@ -148,7 +149,7 @@ def describe_machine(packages=()):
         except PackageNotFoundError:
             found.append(f"{name} not installed")
     return (
-        f"Python {platform.python_version()}, {', '.join(found)}; source {fingerprint()}; "
+        f"Python {platform.python_version()}, {', '.join(found)}; source {' and '.join(sources)}; "
         f"{os.cpu_count()} cores, at most {os.environ.get('OMP_NUM_THREADS', '?')} threads"
     )
 
@@ -160,7 +161,7 @@ def _read(path, row, source):
             record = json.loads(line)
             task = record["task"]
             if source is None or record["source"] == source or not row.is_ours(task):
-                known[_key(task)] = {**task, **record["result"]}
+                known[_key(task)] = {**task, **record["result"]}, record["source"]
     return known
 
 

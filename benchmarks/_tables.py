@@ -7,7 +7,7 @@ from benchmarks._runner import describe_machine
 _SPREADS = ("_se", "_sd")
 
 
-def write_row(row, records, options):
+def write_row(row, records, sources, options):
     """Write ``<row>.md`` and ``<row>.csv`` from all results there are."""
     options.out.mkdir(parents=True, exist_ok=True)
     if not records:
@@ -18,7 +18,7 @@ def write_row(row, records, options):
         lines += [f"**{caption}**", "", to_markdown(frame), ""]
         frames.append(frame.assign(table=caption))
     lines += [
-        f"Mean ± {row.spread}; `runs` is their number. {describe_machine(row.packages)}.",
+        f"Mean ± {row.spread}; `runs` is their number. {describe_machine(row.packages, sources)}.",
         "",
         f"`{_command(row, options)}`",
         "",

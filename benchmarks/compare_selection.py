@@ -50,8 +50,8 @@ def main(arguments=None):
     tables = importlib.import_module("benchmarks._tables")
     for name in options.rows:
         row = find_row(name)
-        records = runner.collect(row, options)
-        tables.write_row(row, records, options)
+        records, sources = runner.collect(row, options)
+        tables.write_row(row, records, sources, options)
         tables.write_summary(list(ROWS), options.out)
 
 

@@ -7,7 +7,7 @@ from scipy.stats import norm, rankdata
 
 from sklearn_medsel.feature_selection import _pairs
 from sklearn_medsel.feature_selection._decoys import RowBlocks
-from sklearn_medsel.feature_selection._pairs import screen_pairs
+from sklearn_medsel.feature_selection._pairs import PairScreen, confirm_pairs, screen_pairs
 
 
 def planted(n=300, p=300, size=1.0, seed=0):
@@ -115,3 +115,38 @@ def test_constant_columns_and_few_pairs():
     X[:, 0] = torch.linspace(-1, 1, 20)
     screen = screen_pairs(X, np.ones((20, 1)), np.random.default_rng(0))
     assert len(screen.pairs) == len(screen.statistics) == len(screen.pvalues) == 0
+
+
+def confirm(X, response, main_effects=()):
+    """p-value of the pair (0, 1), which a screen is sure of."""
+    screen = PairScreen(np.array([[0, 1]]), np.array([9.0]), np.array([1e-9]))
+    weight = np.full(len(X), 1 / len(X))
+    main_effects = np.array(main_effects, dtype=int)
+    return confirm_pairs(screen, torch.as_tensor(X), response, weight, main_effects).pvalues[0]
+
+
+def test_confirmation_is_the_score_test_of_the_product():
+    rng = np.random.default_rng(3)
+    # as far apart as normal scores, so that the screen's own scale is that of the columns
+    X = norm.ppf((np.argsort(rng.random((80, 6)), axis=0) + 0.5) / 80)
+    X /= X.std(axis=0)
+    response = (X[:, 0] * X[:, 1] + X[:, 3] + rng.standard_normal(80))[:, None]
+    base = np.column_stack([np.ones(80), X[:, 3], X[:, 3] ** 2, X[:, :2], X[:, :2] ** 2])
+    full = np.column_stack([base, X[:, 0] * X[:, 1]])
+    less, more = (
+        np.sum((response - columns @ np.linalg.lstsq(columns, response)[0]) ** 2)
+        for columns in (base, full)
+    )
+    z = np.sqrt((less - more) / less * (80 - 6))
+    assert confirm(X, response, [3]) == pytest.approx(6 * 2 * norm.sf(z), rel=1e-6)
+
+
+def test_a_pair_must_hold_beside_main_effects():
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((300, 8))
+    X[:, 1] = 0.9 * X[:, 0] + 0.4 * X[:, 1]
+    noise = rng.standard_normal(300)
+    curved = (X[:, 0] ** 2 + noise)[:, None]
+    assert confirm(X, curved) > 0.1
+    product = (X[:, 0] * X[:, 2] + 0.3 * noise)[:, None]
+    assert confirm(X[:, [0, 2, 1]], product, [0]) < 1e-6

@@ -4,6 +4,9 @@ If two features act through their product, then among samples where the outcome 
 linear model says, they are correlated in one direction, and elsewhere in the other. So the
 correlation of the pair, weighted by the linear model's residual, is computed for all pairs, in
 blocks of one matrix product, and compared with the largest that permuted residuals give anywhere.
+
+Real features are not independent: what main effects leave unexplained may look like a product of
+two of their neighbours. A pair that passes the screen must therefore hold beside main effects too.
 """
 
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.special import ndtri
-from scipy.stats import gumbel_r, rankdata
+from scipy.stats import gumbel_r, norm, rankdata
 
 from ..base import to_tensor
 from ._decoys import permute_rows
@@ -70,6 +73,56 @@ def screen_pairs(X, residual, rng, *, blocks=None, n_best=20, n_permutations=N_P
         for _ in range(n_permutations)
     ]
     return PairScreen(pairs, statistics, _maximum_pvalues(statistics, np.array(maxima)))
+
+
+def confirm_pairs(screen, X, response, weight, main_effects):
+    """Test each pair beside main effects, and take the larger p-value.
+
+    The product is tested in a linear model that holds the main effects, the square of what they
+    predict (a link function bends it), and both features of the pair with their squares. So that
+    one true feature cannot bring a false partner, the p-value is multiplied by their number.
+
+    Parameters
+    ----------
+    screen : PairScreen
+    X : Tensor of shape (n_samples, n_features)
+    response : ndarray of shape (n_samples, n_outputs)
+        What a model without features leaves unexplained.
+    weight : ndarray of shape (n_samples,)
+        Sums to one.
+    main_effects : ndarray of int
+        Columns.
+
+    Returns
+    -------
+    PairScreen
+    """
+    root = np.sqrt(weight)[:, None]
+    main = X[:, main_effects.tolist()].double().cpu().numpy()
+    basis = _span(main, weight)
+    predicted = basis @ (basis.T @ (response * root)) / np.maximum(root, 1e-12)
+    pvalues = screen.pvalues.copy()
+    for place in np.flatnonzero(pvalues < 1):
+        pair = _normal_scores(X[:, screen.pairs[place].tolist()]).double().cpu().numpy()
+        basis = _span(np.hstack([main, predicted**2, pair, pair**2]), weight)
+        product, left = (
+            root * (values - weight @ values) for values in (pair.prod(1, keepdims=True), response)
+        )
+        product, left = (values - basis @ (basis.T @ values) for values in (product, left))
+        freedom = max(len(X) - basis.shape[1], 1)
+        size = np.linalg.norm(left, axis=0) * np.linalg.norm(product)
+        z = np.abs(product.T @ left)[0] / np.maximum(size / np.sqrt(freedom), 1e-12)
+        one = 2 * norm.sf(z.max()) * response.shape[1] * X.shape[1]
+        pvalues[place] = min(1.0, max(pvalues[place], one))
+    order = np.argsort(pvalues, kind="stable")
+    return PairScreen(screen.pairs[order], screen.statistics[order], pvalues[order])
+
+
+def _span(columns, weight):
+    """Orthonormal basis of weighted, centred columns."""
+    centred = (columns - weight @ columns) * np.sqrt(weight)[:, None]
+    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+    return left[:, singular > 1e-6 * max(singular.max(initial=0), 1e-12)]
 
 
 def _normal_scores(X):

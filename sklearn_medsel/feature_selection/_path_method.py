@@ -19,12 +19,12 @@ import torch
 from scipy.stats import false_discovery_control
 
 from ..base import one_thread
-from ._association import single_effects
+from ._association import null_residuals, single_effects
 from ._choice_of_ranking import RANKERS, choose_ranking
 from ._conditional import conditional_pvalues
 from ._decoys import permute_rows, pooled_pvalues
 from ._nonlinear import nonlinear_importance
-from ._pairs import screen_pairs
+from ._pairs import confirm_pairs, screen_pairs
 from ._path import largest_penalty, penalty_grid, solve_paths
 from ._ranking import rank_features
 from ._repeats import random_weights, run_repeats
@@ -33,6 +33,8 @@ from ._selection import Selection
 # How the false discovery rate is shared out: features unrelated to the outcome, features related
 # to it only through others, and features of pairs; with or without a screen of pairs.
 _SHARES = {False: (2 / 3, 1 / 3, 0.0), True: (1 / 2, 1 / 4, 1 / 4)}
+# The best features, beside which a pair has to hold.
+_N_MAIN_EFFECTS = 10
 
 
 def select_by_path(problem, *, wanted, fdr, interactions, hidden_layer_sizes, n_jobs, kept, step):
@@ -78,7 +80,7 @@ def select_by_path(problem, *, wanted, fdr, interactions, hidden_layer_sizes, n_
             importance, own, fake = _rank_again(problem, family, RANKERS[ranked_by])
             effects = single_effects(X, family, torch.as_tensor(weight).to(X))
         if interactions:
-            screen = _screen_pairs(problem, family, adjust(pvalues) <= fdr)
+            screen = _screen_pairs(problem, family, ranking.importance, adjust(pvalues) <= fdr)
             importance, pvalues = _promote_pairs(importance, pvalues, screen, fdr)
             step()
         dense = nonlinear_importance(
@@ -122,7 +124,7 @@ def _rank_again(problem, family, rank):
     return importance / importance.max(), repeats[:, : X.shape[1]], repeats[:, X.shape[1] :]
 
 
-def _screen_pairs(problem, family, selected):
+def _screen_pairs(problem, family, importance, selected):
     """Screen all pairs against what a model of the selected features leaves unexplained."""
     X, weight = problem.table.X, torch.as_tensor(problem.weight).to(problem.table.X)[None]
     predictor = family.start(weight).expand(1, len(X), family.n_outputs)
@@ -132,7 +134,10 @@ def _screen_pairs(problem, family, selected):
         predictor = solve_paths(columns, family, penalties, weight, n_iter=40).predictor
     residual = -family.gradient(predictor, weight)[0].double().cpu().numpy()
     rng = np.random.default_rng([problem.seeds[0], 4])
-    return screen_pairs(X, residual, rng, blocks=problem.blocks)
+    screen = screen_pairs(X, residual, rng, blocks=problem.blocks)
+    response = null_residuals(family, weight)[0].double().cpu().numpy() / problem.weight[:, None]
+    main_effects = np.argsort(-importance, kind="stable")[:_N_MAIN_EFFECTS]
+    return confirm_pairs(screen, X, response, problem.weight, main_effects)
 
 
 def _promote_pairs(importance, pvalues, screen, fdr):
