@@ -12,7 +12,7 @@ import torch
 from ._association import association, share_associated
 from ._elimination import rank_by_elimination
 from ._ranking import rank_features
-from ._subset_size import choose_size, score_sizes, summarise_scores
+from ._subset_size import LEFT_OUT, choose_size, score_sizes, summarise_scores
 
 RANKERS = {
     "path": partial(rank_features, keep_history=False),
@@ -65,14 +65,18 @@ def _rank(ranker, family, X, weight):
 
 def _is_sparse(problem, family):
     """Whether a few features of the path predict clearly better than the associated ones."""
-    rankers = _rankers(family, ("path", "association"))
-    sizes, scores = score_sizes(problem, rankers)
+    n_samples = len(problem.outcome)
+    sizes, scores = score_sizes(problem, _rankers(family, ("path", "association")))
+    # The repeats share their samples, so more of them make a score no surer: its standard error
+    # is that of one repeat, scaled from the samples left out to all.
+    scale = np.sqrt(LEFT_OUT)
     best = {}
     for name, part in scores.items():
-        mean, error = summarise_scores(part, len(problem.outcome))
+        mean, spread = summarise_scores(part, n_samples)
         place = int(np.argmax(mean))
         best[name] = part[:, place]
         if name == "path":
-            enough = sizes[np.argmax(mean >= mean[place] - error[place])]
-    gain, error = summarise_scores((best["path"] - best["association"])[:, None], len(sizes))
-    return gain[0] > _CLEARLY * error[0] and _SAMPLES_PER_FEATURE * enough <= len(problem.outcome)
+            enough = sizes[np.argmax(mean >= mean[place] - scale * spread[place])]
+    gain, spread = summarise_scores((best["path"] - best["association"])[:, None], n_samples)
+    error = scale * spread
+    return gain[0] > _CLEARLY * error[0] and _SAMPLES_PER_FEATURE * enough <= n_samples

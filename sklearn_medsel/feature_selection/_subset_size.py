@@ -20,7 +20,7 @@ _MAX_TRIES = 50
 # More is no short list, unless there are many samples.
 _LARGEST, _SAMPLES_PER_FEATURE = 50, 10
 # Part of the samples that is left out.
-_LEFT_OUT = 0.2
+LEFT_OUT = 0.2
 
 
 @dataclass
@@ -34,7 +34,7 @@ class SizeChoice:
     sizes : ndarray of shape (n_sizes,), int64
         Numbers of features tried.
     mean, standard_error : dict of str to ndarray of shape (n_sizes,)
-        Out-of-bag score of each ranking.
+        Out-of-bag score of each ranking; the standard error is that of the mean over the repeats.
     """
 
     ranking: str
@@ -59,8 +59,10 @@ def choose_size(problem, rankers):
     SizeChoice
     """
     sizes, scores = score_sizes(problem, rankers)
-    summary = {name: summarise_scores(part, len(problem.outcome)) for name, part in scores.items()}
-    mean, error = ({name: part[at] for name, part in summary.items()} for at in (0, 1))
+    mean, error = {}, {}
+    for name, part in scores.items():
+        mean[name], spread = summarise_scores(part, len(problem.outcome))
+        error[name] = spread / np.sqrt(len(part))
     best = max(mean, key=lambda name: mean[name].max())
     place = np.argmax(mean[best])
     bound = mean[best][place] - error[best][place]
@@ -111,15 +113,12 @@ def score_sizes(problem, rankers):
 
 
 def summarise_scores(scores, n_samples):
-    """Mean score of each size and its standard error.
-
-    The standard error is that of a score on all samples: repeats share the data, so averaging
-    more of them does not make the estimate any surer. The spread over the repeats is that of a
-    score on the part left out, and is scaled to all samples.
+    """Mean score of each size and its spread over the repeats.
 
     Returns
     -------
-    mean, standard_error : ndarray of shape (n_sizes,)
+    mean, spread : ndarray of shape (n_sizes,)
+        The spread is a standard deviation, zero for a single repeat.
     """
     scores = scores[~np.isnan(scores).all(axis=1)]
     if not len(scores):
@@ -128,8 +127,7 @@ def summarise_scores(scores, n_samples):
             "Pass the number of features, or a larger n_repeats."
         )
     mean = np.nanmean(scores, axis=0)
-    spread = np.nanstd(scores, axis=0, ddof=1) if len(scores) > 1 else np.zeros_like(mean)
-    return mean, spread * np.sqrt(_LEFT_OUT)
+    return mean, np.nanstd(scores, axis=0, ddof=1) if len(scores) > 1 else np.zeros_like(mean)
 
 
 def leave_out(outcome, seed, blocks):
@@ -139,7 +137,7 @@ def leave_out(outcome, seed, blocks):
     if blocks is not None:
         for _ in range(_MAX_TRIES):
             n_groups = len(blocks.members)
-            out = rng.permutation(n_groups)[: max(1, round(_LEFT_OUT * n_groups))]
+            out = rng.permutation(n_groups)[: max(1, round(LEFT_OUT * n_groups))]
             kept = ~np.isin(blocks.codes, out)
             if len(np.unique(strata[kept])) == len(np.unique(strata)):
                 return kept.astype(np.int64)
@@ -148,7 +146,7 @@ def leave_out(outcome, seed, blocks):
     for stratum in np.unique(strata):
         rows = rng.permutation(np.flatnonzero(strata == stratum))
         if len(rows) > 1:
-            kept[rows[: max(1, round(_LEFT_OUT * len(rows)))]] = 0
+            kept[rows[: max(1, round(LEFT_OUT * len(rows)))]] = 0
     return kept
 
 
