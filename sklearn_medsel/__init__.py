@@ -26,9 +26,16 @@ _HOME = {
     "KaplanMeierDisplay": "inspection",
     "SelectionPathDisplay": "inspection",
     "SelectionStabilityDisplay": "inspection",
+    "ReportAttentionDisplay": "inspection",
     "make_gene_expression": "datasets",
+    "make_reports": "datasets",
+    "HashingSentenceEncoder": "text",
+    "ReportAttentionClassifier": "text",
+    "ReportEncoder": "text",
+    "SentenceCache": "text",
+    "split_sentences": "text",
 }
-_PACKAGES = ("datasets", "feature_selection", "inspection", "persistence", "survival")
+_PACKAGES = ("datasets", "feature_selection", "inspection", "persistence", "survival", "text")
 
 __all__ = [*sorted(_HOME), *_PACKAGES]
 

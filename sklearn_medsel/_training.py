@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
 from skorch.helper import predefined_split
 
 _MOMENTUM = 0.9
 _IMPROVEMENT = 1e-4
+_LARGEST_GRADIENT = 2.0
+_BATCHES_SORTED = 8  # so many batches are drawn at once and sorted by size
 
 
 class TrainingRecord(NamedTuple):
@@ -142,6 +144,122 @@ def train_module(
     return TrainingRecord(len(net.history), net.history[:, "train_loss"], valid)
 
 
+class PaddedReports(torch.utils.data.Dataset):
+    """Reports of unequal length as one padded tensor; a batch is as long as its longest report.
+
+    Parameters
+    ----------
+    sentences : Tensor of shape (n, L, d)
+        Sentence vectors.
+    sizes : integer Tensor of shape (n,)
+        Number of sentences of each report.
+    y : tuple of Tensor
+        Targets, their first axis the reports.
+    weight : Tensor of shape (n, ...)
+        Weights, reports first.
+    claims : Tensor of shape (n, K, d), default=None
+        Claims of each report.
+    """
+
+    def __init__(self, sentences, sizes, y, weight, claims=None):
+        self.sentences, self.sizes, self.y, self.weight = sentences, sizes, y, weight
+        self.claims = claims
+
+    def __len__(self):
+        """Return the number of reports."""
+        return len(self.sizes)
+
+    def __getitem__(self, rows):
+        """Return the inputs, and the targets with their weights, of some reports."""
+        return self.inputs(rows), (tuple(part[rows] for part in self.y), self.weight[rows])
+
+    def inputs(self, rows):
+        """Return what the network takes for some reports."""
+        sizes = self.sizes[rows]
+        length = max(1, int(sizes.max()))
+        present = torch.arange(length, device=sizes.device) < sizes[:, None]
+        inputs = {"sentences": self.sentences[rows, :length], "present": present}
+        return inputs if self.claims is None else inputs | {"claims": self.claims[rows]}
+
+
+def train_by_adam(
+    module,
+    loss,
+    rows,
+    *,
+    max_epochs,
+    learning_rate,
+    weight_decay,
+    batch_size,
+    seed,
+    fast=None,
+    on_epoch=None,
+):
+    """Train ``module`` in place by AdamW, its step size rising and falling in one cycle.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Any network, on the device of ``rows``.
+    loss : callable
+        ``loss(output, target, weight)``, one number.
+    rows : Rows or PaddedReports
+        What to train on. Where it has ``sizes``, batches hold rows of similar size.
+    max_epochs : int
+        Number of passes over the rows.
+    learning_rate : float
+        Largest step size.
+    weight_decay : float
+        Decoupled weight decay.
+    batch_size : int
+        Rows per step.
+    seed : int
+        Seed of the order of the batches.
+    fast : (str, float), default=None
+        Pattern of the names of weights that learn faster than the rest, and how many times.
+    on_epoch : callable, default=None
+        Called after each epoch; training stops if it returns True.
+
+    Returns
+    -------
+    TrainingRecord
+        Number of epochs and the losses.
+    """
+    groups = [] if fast is None else [(fast[0], {"lr": learning_rate})]
+    rates = [learning_rate] if fast is None else [learning_rate * fast[1], learning_rate]
+    n_steps = max_epochs * -(-len(rows) // batch_size)
+    schedule = LRScheduler(
+        torch.optim.lr_scheduler.OneCycleLR,
+        step_every="batch",
+        max_lr=rates,
+        total_steps=n_steps,
+        pct_start=0.3 if n_steps == 5 else 0.2,  # torch divides by zero at a rise of one step
+    )
+    callbacks = [("schedule", schedule), ("clip", GradientNormClipping(_LARGEST_GRADIENT))]
+    callbacks += [("on_epoch", _OnEpoch(on_epoch))] if on_epoch else []
+    net = _Net(
+        module,
+        criterion=_Criterion,
+        criterion__loss=loss,
+        optimizer=torch.optim.AdamW,
+        optimizer__param_groups=groups,
+        optimizer__weight_decay=weight_decay,
+        lr=learning_rate,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        iterator_train=_Batches,
+        iterator_train__generator=torch.Generator().manual_seed(seed),
+        train_split=None,
+        callbacks=callbacks,
+        callbacks__print_log=None,
+        verbose=0,
+        device=None,
+    )
+    net.fit(rows)
+    module.eval()
+    return TrainingRecord(len(net.history), net.history[:, "train_loss"], [])
+
+
 class _Stop(Exception):
     """Ends training early; unlike skorch's KeyboardInterrupt, it does not hide Ctrl-C."""
 
@@ -173,8 +291,21 @@ class _Batches:
             order = torch.arange(n_rows)
         else:
             order = torch.randperm(n_rows, generator=self.generator)
-        for rows in order.split(self.batch_size):
+        for rows in self._batches(order):
             yield self.dataset[rows]
+
+    def _batches(self, order):
+        """Cut an order into batches; rows of similar size together, where rows have sizes."""
+        sizes = getattr(self.dataset, "sizes", None)
+        if sizes is None:
+            return order.split(self.batch_size)
+        batches = []
+        for drawn in order.split(self.batch_size * _BATCHES_SORTED):
+            by_size = drawn[torch.argsort(sizes[drawn].cpu(), stable=True)]
+            batches += by_size.split(self.batch_size)
+        if self.generator is None:
+            return batches
+        return [batches[i] for i in torch.randperm(len(batches), generator=self.generator)]
 
 
 class _Net(NeuralNet):

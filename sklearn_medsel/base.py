@@ -26,6 +26,9 @@ __all__ = [
     "progress",
     "resolve_device",
     "seeded",
+    "to_arrays",
+    "to_tensor",
+    "to_tensors",
 ]
 
 _SEED_LIMIT = 2**31 - 1
@@ -259,7 +262,7 @@ class TorchEstimator(CallbackSupportMixin, BaseEstimator):
         module.to(device, dtype)
         if self._warm():
             try:
-                module.load_state_dict(_to_tensors(self.weights_))
+                module.load_state_dict(to_tensors(self.weights_))
             except RuntimeError as error:
                 raise ValueError(
                     "the weights of the last fit do not suit the network any more: a parameter "
@@ -275,7 +278,7 @@ class TorchEstimator(CallbackSupportMixin, BaseEstimator):
         n_done = 0
 
         def attributes():
-            return {"weights_": _to_arrays(module), "n_iter_": n_before + n_done}
+            return {"weights_": to_arrays(module), "n_iter_": n_before + n_done}
 
         with progress(self, *given, n_steps=epochs, task_name="epoch") as step:
 
@@ -298,7 +301,7 @@ class TorchEstimator(CallbackSupportMixin, BaseEstimator):
 
     def _store(self, module, record):
         """Keep a trained module and what its training left behind as plain state."""
-        weights = _to_arrays(module)
+        weights = to_arrays(module)
         if not all(np.isfinite(array).all() for array in weights.values()):
             raise ValueError(
                 "training diverged: the network's weights are not finite. Use a smaller "
@@ -315,7 +318,7 @@ class TorchEstimator(CallbackSupportMixin, BaseEstimator):
         with seeded(0):
             module = self._make_module()
         module.to(device, getattr(torch, self.dtype_))
-        module.load_state_dict(_to_tensors(self.weights_))
+        module.load_state_dict(to_tensors(self.weights_))
         return module.eval()
 
     def _forward(self, X):
@@ -339,10 +342,11 @@ def to_tensor(array, device="cpu", dtype=None):
     return tensor.clone() if tensor.data_ptr() % _ALIGNMENT else tensor
 
 
-def _to_arrays(module):
+def to_arrays(module):
     """State of a module as a dict of numpy arrays of its own."""
     return {name: value.cpu().numpy().copy() for name, value in module.state_dict().items()}
 
 
-def _to_tensors(weights):
+def to_tensors(weights):
+    """Turn a dict of numpy arrays into one of tensors."""
     return {name: to_tensor(value) for name, value in weights.items()}

@@ -36,6 +36,16 @@ OWN_TYPES = (
     "sklearn_medsel.feature_selection._regressor.DeepFeatureRegressor",
     "sklearn_medsel.feature_selection._selector.DeepFeatureSelector",
     "sklearn_medsel.feature_selection._stability.Stability",
+    "sklearn_medsel.text._attention.AttentionHead",
+    "sklearn_medsel.text._channels.Channels",
+    "sklearn_medsel.text._classifier.ReportAttentionClassifier",
+    "sklearn_medsel.text._encoder_hashing.HashingSentenceEncoder",
+    "sklearn_medsel.text._evidence.EvidenceHead",
+    "sklearn_medsel.text._lexical.LexicalChannel",
+    "sklearn_medsel.text._report_encoder.ReportEncoder",
+    "sklearn_medsel.text._stacking.Stack",
+    "sklearn_medsel.text._terms.Vocabulary",
+    "sklearn_medsel.text._vectors.SentenceFeatures",
 )
 """Every class of this package that a file may hold."""
 

@@ -16,6 +16,7 @@ PACKAGES = (
     "sklearn_medsel.inspection",
     "sklearn_medsel.persistence",
     "sklearn_medsel.survival",
+    "sklearn_medsel.text",
 )
 
 

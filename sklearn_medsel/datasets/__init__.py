@@ -1,4 +1,4 @@
-"""Tables whose true genes are known, and loaders of real tables already on this machine."""
+"""Tables and reports whose truth is known, and loaders of real ones already on this machine."""
 
 from sklearn_medsel.datasets._expression import make_gene_expression
 from sklearn_medsel.datasets._real import (
@@ -7,11 +7,14 @@ from sklearn_medsel.datasets._real import (
     load_expression,
     load_medsel_data,
 )
+from sklearn_medsel.datasets._reports import load_reports, make_reports
 
 __all__ = [
     "event_within",
     "load_dlbcl",
     "load_expression",
     "load_medsel_data",
+    "load_reports",
     "make_gene_expression",
+    "make_reports",
 ]

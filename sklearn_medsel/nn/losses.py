@@ -105,6 +105,28 @@ def cox_loss(output, target, weight, *, ties="efron"):
     return loss / mass.sum(-1).clamp_min(floor)
 
 
+def binary_cross_entropy(output, target, weight):
+    """Weighted mean of the binary cross entropy, over rows and outputs.
+
+    Parameters
+    ----------
+    output : Tensor of shape (..., n, n_outputs)
+        Log-odds.
+    target : Tensor of shape (n, n_outputs)
+        Zero or one.
+    weight : Tensor of shape (..., n, n_outputs)
+        Weights, not negative.
+
+    Returns
+    -------
+    Tensor of shape (...)
+        Loss of each network, in nats; zero where no row has a weight.
+    """
+    loss = (torch.nn.functional.softplus(output) - target * output) * weight
+    floor = torch.finfo(weight.dtype).tiny
+    return loss.sum((-2, -1)) / weight.sum((-2, -1)).clamp_min(floor)
+
+
 def _sum_by(values, group, size):
     """Sum ``values`` (..., n) over the rows of each group; every row gets its group's sum."""
     total = values.new_zeros(*values.shape[:-1], len(size))

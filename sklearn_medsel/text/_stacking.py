@@ -1,0 +1,113 @@
+"""Channels combined: folds, out-of-fold log-odds, and a logistic regression on these."""
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from sklearn_medsel._validation import list_rows
+
+_LIMIT = 15.0  # a separable training set has log-odds without bounds
+
+
+def make_folds(strata, groups, n_splits, seed):
+    """Split reports into folds, the same text or group never on both sides.
+
+    Parameters
+    ----------
+    strata : ndarray of shape (n,)
+        Classes, each of which should be in every fold.
+    groups : ndarray of shape (n,), int
+        Reports of one group stay together.
+    n_splits : int
+        Number of folds wanted; fewer where a class has too few groups.
+    seed : int
+        Seed of the shuffling.
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
+        Training and held-out reports; empty where a class is in one group only.
+    """
+    n_groups = [len(np.unique(groups[strata == stratum])) for stratum in np.unique(strata)]
+    n_splits = min(n_splits, *n_groups)
+    if n_splits < 2:
+        return []
+    settings = {"n_splits": n_splits, "shuffle": True, "random_state": seed}
+    if len(np.unique(groups)) == len(groups):
+        return list(StratifiedKFold(**settings).split(strata, strata))
+    return list(StratifiedGroupKFold(**settings).split(strata, strata, groups))
+
+
+class Stack:
+    """Logistic regression from the channels' log-odds to calibrated ones, one per output.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_outputs, n_channels)
+    intercept : ndarray of shape (n_outputs,)
+    """
+
+    def equal(self, n_outputs, n_channels):
+        """Weigh all channels alike, as where there are no folds to learn from; return self."""
+        self.coef = np.full((n_outputs, n_channels), 1 / n_channels)
+        self.intercept = np.zeros(n_outputs)
+        return self
+
+    def fit(self, log_odds, target, weight):
+        """Fit on log-odds (n, n_outputs, n_channels), target and weight (n, n_outputs)."""
+        self.equal(target.shape[1], log_odds.shape[2])
+        for k in range(target.shape[1]):
+            used = weight[:, k] > 0
+            if len(np.unique(target[used, k])) == 2:
+                model = LogisticRegression()
+                model.fit(_bounded(log_odds[used, k]), target[used, k], weight[used, k])
+                self.coef[k], self.intercept[k] = model.coef_[0], model.intercept_[0]
+        return self
+
+    def combine(self, log_odds):
+        """Give log-odds (n, n_outputs) from those of the channels (n, n_outputs, n_channels)."""
+        return np.einsum("nkc,kc->nk", _bounded(log_odds), self.coef) + self.intercept
+
+
+def out_of_fold_log_odds(log_odds, target, weight, folds):
+    """Combine out-of-fold log-odds by weights that are learnt out of fold as well."""
+    combined = np.full(target.shape, np.nan)
+    for train, held_out in folds:
+        stack = Stack().fit(log_odds[train], target[train], weight[train])
+        combined[held_out] = stack.combine(log_odds[held_out])
+    return combined
+
+
+def joint_groups(groups, keys):
+    """Join groups with rows of the same content: an integer per row (n,)."""
+    codes = pd.factorize(pd.Series(np.asarray(groups)))[0]
+    if (codes < 0).any():
+        raise ValueError(
+            f"groups is missing at {list_rows(codes < 0)}; give these reports a group of their own."
+        )
+    n_rows = len(codes)
+    # each row is linked to the first one of its group, and to the first one of its content
+    firsts = []
+    for values in (codes, np.asarray(keys)):
+        _, first, place = np.unique(values, return_index=True, return_inverse=True)
+        firsts.append(first[place])
+    links = (np.ones(2 * n_rows), (np.tile(np.arange(n_rows), 2), np.concatenate(firsts)))
+    return connected_components(sparse.csr_array(links, shape=(n_rows, n_rows)), directed=False)[1]
+
+
+def probabilities(log_odds, kind):
+    """Turn log-odds (n, n_outputs) into what ``predict_proba`` returns for this kind of target."""
+    positive = expit(log_odds)
+    if kind == "binary":
+        return np.hstack([1 - positive, positive])
+    if kind == "multiclass":
+        return positive / positive.sum(1, keepdims=True)
+    return positive
+
+
+def _bounded(log_odds):
+    return np.clip(log_odds, -_LIMIT, _LIMIT)
