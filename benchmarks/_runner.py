@@ -1,6 +1,7 @@
 """Runs the measurements of a row, in processes of their own where cost counts, and keeps them."""
 
 import hashlib
+import importlib
 import json
 import os
 import platform
@@ -16,8 +17,7 @@ from pathlib import Path
 
 from joblib import Parallel, delayed
 
-from benchmarks.compare_selection import ROOT, find_row
-
+ROOT = Path(__file__).resolve().parents[1]
 _PARTS = ("feature_selection", "nn", "datasets", "survival", "base.py", "_validation.py")
 _PACKAGES = ("numpy", "scikit-learn", "torch")
 
@@ -44,6 +44,10 @@ class Row:
         Other packages whose versions belong in the table.
     is_ours : callable
         From a task to whether the source of this package changes its result.
+    page : str
+        The page of the docs it is on; ``compare_<page>.py`` finds the row by its name.
+    parts : tuple of str
+        Files and folders of the package that decide about the results.
     """
 
     name: str
@@ -56,13 +60,20 @@ class Row:
     alone: bool = False
     packages: tuple = ()
     is_ours: Callable = field(default=lambda task: True)
+    page: str = "selection"
+    parts: tuple = _PARTS
+
+    @property
+    def file(self):
+        """Stem of the files that hold its numbers."""
+        return self.name if self.page == "selection" else f"{self.page}_{self.name}"
 
 
 def collect(row, options):
     """Measure what is not in the cache yet; give all results of this row and their sources."""
     options.cache.mkdir(parents=True, exist_ok=True)
-    path = options.cache / f"{row.name}{'-quick' if options.quick else ''}.jsonl"
-    source = fingerprint()
+    path = options.cache / f"{row.file}{'-quick' if options.quick else ''}.jsonl"
+    source = fingerprint(row.parts)
     known = _read(path, row, None if options.any_version else source)
     tasks = row.tasks(options)
     todo = [task for task in tasks if _key(task) not in known]
@@ -85,27 +96,30 @@ def _measure_all(row, tasks, options, end):
         for task in tasks:
             if time.monotonic() > end:
                 return
-            yield task, measure_alone(row.name, task, options.cpu_limit)
+            yield task, measure_alone(row, task, options.cpu_limit)
         return
     # In portions, so that a run that has to stop loses little.
     size = max(1, 4 * options.jobs)
     for start in range(0, len(tasks), size):
         if time.monotonic() > end:
             return
-        calls = (delayed(_measure_here)(row.name, task) for task in tasks[start : start + size])
+        calls = (
+            delayed(_measure_here)(row.page, row.name, task) for task in tasks[start : start + size]
+        )
         yield from Parallel(n_jobs=options.jobs, return_as="generator")(calls)
 
 
-def _measure_here(name, task):
+def _measure_here(page, name, task):
+    find_row = importlib.import_module(f"benchmarks.compare_{page}").find_row
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return task, find_row(name).measure(**task)
 
 
-def measure_alone(name, task, cpu_limit):
+def measure_alone(row, task, cpu_limit):
     """Measure in a new process that may use `cpu_limit` CPU-s; an error is a result too."""
-    script = ROOT / "benchmarks" / "compare_selection.py"
-    command = [sys.executable, str(script), "--measure", name, json.dumps(task)]
+    script = ROOT / "benchmarks" / f"compare_{row.page}.py"
+    command = [sys.executable, str(script), "--measure", row.name, json.dumps(task)]
     limit = (cpu_limit, cpu_limit + 5)
     # CPU time, because a busy machine would make a limit on the clock an unfair one; the clock
     # stops what only waits.
@@ -130,10 +144,10 @@ def measure_alone(name, task, cpu_limit):
     return {"error": (errors.strip().splitlines() or ["no message"])[-1][:200]}
 
 
-def fingerprint():
+def fingerprint(parts=_PARTS):
     """Hash of the source files that decide about the results of this package."""
     package, digest = ROOT / "sklearn_medsel", hashlib.sha256()
-    for part in _PARTS:
+    for part in parts:
         path = package / part
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.read_bytes())

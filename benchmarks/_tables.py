@@ -5,6 +5,10 @@ import pandas as pd
 from benchmarks._runner import describe_machine
 
 _SPREADS = ("_se", "_sd")
+# Options of the command line that decide how many measurements a row has.
+_COUNTS = {"fdr": "sims", "ranking": "seeds", "recall": "sims"}
+_REPEATED = ("iu408", "iufull", "jmed", "jichi", "nli4ct", "pairs", "ablation")
+_COUNTS |= dict.fromkeys(_REPEATED, "repeats")
 
 
 def write_row(row, records, sources, options):
@@ -23,15 +27,15 @@ def write_row(row, records, sources, options):
         f"`{_command(row, options)}`",
         "",
     ]
-    (options.out / f"{row.name}.md").write_text("\n".join(lines), encoding="utf-8")
-    pd.concat(frames).to_csv(options.out / f"{row.name}.csv", index=False)
+    (options.out / f"{row.file}.md").write_text("\n".join(lines), encoding="utf-8")
+    pd.concat(frames).to_csv(options.out / f"{row.file}.csv", index=False)
 
 
-def write_summary(names, folder):
-    """Put the rows that were measured one after another into ``selection.md``."""
+def write_summary(names, folder, page="selection"):
+    """Put the rows (their files) that were measured one after another into ``<page>.md``."""
     parts = [folder / f"{name}.md" for name in names]
     text = "\n".join(part.read_text(encoding="utf-8") for part in parts if part.exists())
-    (folder / "selection.md").write_text(text or "*Not measured yet: run `make compare`.*\n")
+    (folder / f"{page}.md").write_text(text or "*Not measured yet: run `make compare`.*\n")
 
 
 def to_markdown(frame):
@@ -62,12 +66,9 @@ def _format(value):
 
 
 def _command(row, options):
-    extra = ""
-    if row.name == "fdr":
-        extra = f" --sims {options.sims}"
-    if row.name == "ranking":
-        extra = f" --seeds {options.seeds}"
-    return f"python benchmarks/compare_selection.py --rows {row.name}{extra}" + (
+    count = _COUNTS.get(row.name)
+    extra = f" --{count} {getattr(options, count)}" if count else ""
+    return f"python benchmarks/compare_{row.page}.py --rows {row.name}{extra}" + (
         " --quick" if options.quick else ""
     )
 

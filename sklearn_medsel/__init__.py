@@ -33,6 +33,8 @@ _HOME = {
     "ReportAttentionClassifier": "text",
     "ReportEncoder": "text",
     "SentenceCache": "text",
+    "baseline_report_classifiers": "text",
+    "compare_report_classifiers": "text",
     "split_sentences": "text",
 }
 _PACKAGES = ("datasets", "feature_selection", "inspection", "persistence", "survival", "text")

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.helper import predefined_split
 
 _MOMENTUM = 0.9
 _IMPROVEMENT = 1e-4
-_LARGEST_GRADIENT = 2.0
+_LARGEST_GRADIENT = 1.0
 _BATCHES_SORTED = 8  # so many batches are drawn at once and sorted by size
 
 
@@ -193,6 +193,7 @@ def train_by_adam(
     batch_size,
     seed,
     fast=None,
+    members=False,
     on_epoch=None,
 ):
     """Train ``module`` in place by AdamW, its step size rising and falling in one cycle.
@@ -217,6 +218,9 @@ def train_by_adam(
         Seed of the order of the batches.
     fast : (str, float), default=None
         Pattern of the names of weights that learn faster than the rest, and how many times.
+    members : bool, default=False
+        Whether the first axis of every weight holds networks of their own: each is then clipped by
+        itself, so that none depends on what another sees.
     on_epoch : callable, default=None
         Called after each epoch; training stops if it returns True.
 
@@ -235,7 +239,7 @@ def train_by_adam(
         total_steps=n_steps,
         pct_start=0.3 if n_steps == 5 else 0.2,  # torch divides by zero at a rise of one step
     )
-    callbacks = [("schedule", schedule), ("clip", GradientNormClipping(_LARGEST_GRADIENT))]
+    callbacks = [("schedule", schedule), ("clip", _ClipGradients(members))]
     callbacks += [("on_epoch", _OnEpoch(on_epoch))] if on_epoch else []
     net = _Net(
         module,
@@ -343,6 +347,22 @@ class _OnEpoch(Callback):
     def on_epoch_end(self, net, **kwargs):
         if self.function():
             raise _Stop
+
+
+class _ClipGradients(Callback):
+    """Shorten a gradient that is too long: that of all weights, or of each member."""
+
+    def __init__(self, members):
+        self.members = members
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        gradients = [weight.grad for _, weight in named_parameters if weight.grad is not None]
+        if not self.members:
+            gradients = [gradient[None] for gradient in gradients]
+        square = sum(gradient.flatten(1).square().sum(1) for gradient in gradients)
+        factor = (_LARGEST_GRADIENT / square.sqrt().clamp_min(1e-12)).clamp_max(1)
+        for gradient in gradients:
+            gradient.mul_(factor.view(-1, *[1] * (gradient.ndim - 1)))
 
 
 class _StopEarly(EarlyStopping):

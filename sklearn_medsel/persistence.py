@@ -37,6 +37,7 @@ OWN_TYPES = (
     "sklearn_medsel.feature_selection._selector.DeepFeatureSelector",
     "sklearn_medsel.feature_selection._stability.Stability",
     "sklearn_medsel.text._attention.AttentionHead",
+    "sklearn_medsel.text._baselines.ReportTfidf",
     "sklearn_medsel.text._channels.Channels",
     "sklearn_medsel.text._classifier.ReportAttentionClassifier",
     "sklearn_medsel.text._encoder_hashing.HashingSentenceEncoder",

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_medsel import DeepFeatureCox, DeepFeatureSelector
+from sklearn_medsel import (
+    DeepFeatureCox,
+    DeepFeatureSelector,
+    ReportAttentionClassifier,
+    ReportEncoder,
+)
 from sklearn_medsel.survival import make_survival_y
 
 CHECKED = [
@@ -17,6 +23,22 @@ CHECKED = [
     DeepFeatureSelector("auto", n_repeats=2, hidden_layer_sizes=()),
     DeepFeatureSelector(task="regression", n_repeats=2, hidden_layer_sizes=()),
     DeepFeatureSelector(method="mori", n_repeats=2, max_epochs=20),
+]
+
+# Of estimators that take text, scikit-learn tests nothing by itself: these are its checks that need
+# no data. tests/test_report_*.py hold what it asks of fitted estimators.
+TEXT = [ReportAttentionClassifier("hashing"), ReportEncoder("hashing")]
+WITHOUT_DATA = [
+    estimator_checks.check_do_not_raise_errors_in_init_or_set_params,
+    estimator_checks.check_estimator_cloneable,
+    estimator_checks.check_estimator_repr,
+    estimator_checks.check_estimator_tags_renamed,
+    estimator_checks.check_get_params_invariance,
+    estimator_checks.check_mixin_order,
+    estimator_checks.check_no_attributes_set_in_init,
+    estimator_checks.check_parameters_default_constructible,
+    estimator_checks.check_set_params,
+    estimator_checks.check_valid_tag_types,
 ]
 
 # scikit-learn has no survival target; these get the checks below.
@@ -33,6 +55,12 @@ SURVIVAL = {
 @parametrize_with_checks(CHECKED)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("check", WITHOUT_DATA, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("estimator", TEXT, ids=lambda estimator: type(estimator).__name__)
+def test_scikit_learn_checks_without_data(estimator, check):
+    check(type(estimator).__name__, estimator)
 
 
 @pytest.fixture(scope="module")

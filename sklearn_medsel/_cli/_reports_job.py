@@ -42,6 +42,11 @@ class ReportSettings:
     jobs: int | None = None
     command: str = ""
 
+    @property
+    def judged_by(self):
+        """The score that decides: F1, unless the threshold gives it up for recall."""
+        return "f1" if self.recall_target is None else "auroc"
+
 
 @dataclass
 class ReportResults:

@@ -74,7 +74,8 @@ def draw_comparison(results):
     -------
     Picture
     """
-    table = results.comparison.sort_values("f1", ignore_index=True)
+    judged = results.settings.judged_by
+    table = results.comparison.sort_values(judged, ignore_index=True)
     best = table.iloc[-1]
 
     def plot(ax):
@@ -101,7 +102,7 @@ def draw_comparison(results):
         "comparison",
         "Scores on test folds",
         f"Recall, F1 and AUROC of {len(table)} classifiers with their standard deviations; the "
-        f"highest mean F1 is {best['f1']:.3f} by {best['classifier']}.",
+        f"highest mean {METRICS[judged]} is {best[judged]:.3f} by {best['classifier']}.",
         "Mean and standard deviation over the test folds. Further right is better.",
         plot,
         size=(5.6, 1.4 + 0.5 * len(table)),
@@ -120,7 +121,9 @@ def summary(results):
     str
     """
     lines = [headline(results), promise(results), *results.table.remarks]
-    lines += ["", comparison_text(results.comparison), "", verdict(results.comparison)]
+    judged = results.settings.judged_by
+    lines += ["", comparison_text(results.comparison, judged)]
+    lines += ["", verdict(results.comparison, judged)]
     return "\n".join(lines)
 
 
@@ -151,31 +154,51 @@ def promise(results):
     return f"The model's threshold, {model.threshold_:.3g}, is chosen {chosen}{flags}"
 
 
-def verdict(comparison):
-    """Say which classifier has the highest F1, and whether a baseline beats ours."""
+def verdict(comparison, judged="f1"):
+    """Say which classifier has the highest score, and whether a baseline beats ours.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        As from `compare_report_classifiers`.
+    judged : {"f1", "auroc"}, default="f1"
+        The score that decides.
+
+    Returns
+    -------
+    str
+    """
     if len(comparison) == 1:
         return "The other methods were left out with --no-compare."
-    table = comparison.set_index("classifier")
-    ours, rivals = table.loc[OURS, "f1"], table.drop(index=OURS)
-    rival = rivals["f1"].idxmax()
-    if ours >= rivals.loc[rival, "f1"]:
-        words = f"{OURS} has the highest mean F1, {ours:.3f}; next is {rival} with "
+    name, table = METRICS[judged], comparison.set_index("classifier")
+    ours, rivals = table.loc[OURS, judged], table.drop(index=OURS)
+    rival = rivals[judged].idxmax()
+    if ours >= rivals.loc[rival, judged]:
+        words = f"{OURS} has the highest mean {name}, {ours:.3f}; next is {rival} with "
     else:
-        words = f"A baseline wins: {OURS} has a mean F1 of {ours:.3f}, {rival} "
-    p = rivals.loc[rival, "f1_p_value"]
+        words = f"A baseline wins: {OURS} has a mean {name} of {ours:.3f}, {rival} "
+    p = rivals.loc[rival, f"{judged}_p_value"]
     clear = "a clear difference" if p < 0.05 else "no clear difference"
-    return f"{words}{rivals.loc[rival, 'f1']:.3f} ({clear}, corrected p {p_value(p)})."
+    words += f"{rivals.loc[rival, judged]:.3f} ({clear}, corrected p {p_value(p)})."
+    if judged == "auroc":
+        words += (
+            " Its threshold is chosen for recall and those of the others are not, so that only "
+            "AUROC can be compared."
+        )
+    return words
 
 
-def comparison_text(comparison):
-    """Write the comparison as plain text, the highest F1 first; an arrow marks ours."""
-    shown = comparison.sort_values("f1", ascending=False)
+def comparison_text(comparison, judged="f1"):
+    """Write the comparison as plain text, the best by ``judged`` first; an arrow marks ours."""
+    shown = comparison.sort_values(judged, ascending=False)
     columns = {"method": [("> " if name == OURS else "  ") + name for name in shown["classifier"]]}
     for metric, name in METRICS.items():
         columns[name] = [
             mean_and_sd(row[metric], row[f"{metric}_sd"]) for _, row in shown.iterrows()
         ]
-    columns["p of F1"] = [p_value(value).replace("–", "-") for value in shown["f1_p_value"]]
+    columns[f"p of {METRICS[judged]}"] = [
+        p_value(value).replace("–", "-") for value in shown[f"{judged}_p_value"]
+    ]
     columns["seconds"] = [f"{value:.1f}" for value in shown["fit_seconds"]]
     widths = {name: max(map(len, [name, *cells])) for name, cells in columns.items()}
     lines = []

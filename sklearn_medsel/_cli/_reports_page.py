@@ -117,13 +117,12 @@ def _done(results, note):
 
 
 def _comparison(results, picture):
-    rows = results.comparison.sort_values("f1", ascending=False, ignore_index=True)
+    judged = results.settings.judged_by
+    rows = results.comparison.sort_values(judged, ascending=False, ignore_index=True)
+    badge = tag("span", f"best {METRICS[judged]}", class_="badge") if len(rows) > 1 else None
     body = [
         [
-            [
-                row["classifier"],
-                tag("span", "best F1", class_="badge") if not position and len(rows) > 1 else None,
-            ],
+            [row["classifier"], None if position else badge],
             *[_score(row[metric], row[f"{metric}_sd"]) for metric in METRICS],
             _difference(row["f1_difference"], row["f1_p_value"]),
             _difference(row["auroc_difference"], row["auroc_p_value"]),
@@ -134,19 +133,20 @@ def _comparison(results, picture):
     return section(
         "comparison",
         "Comparison with other methods",
-        tag("p", verdict(results.comparison), class_="note"),
+        tag("p", verdict(results.comparison, judged), class_="note"),
         table(
-            ["method", *METRICS.values(), "F1 vs ours", "AUROC vs ours", "seconds"],
+            ["method", *METRICS.values(), "F1 diff.", "AUROC diff.", "seconds"],
             body,
-            caption="Scores on test folds (mean ± standard deviation), the highest F1 first",
+            caption="Scores on test folds (mean ± standard deviation), the best first",
             numeric=range(1, 9),
             row_class=lambda i: "ours" if rows.loc[i, "classifier"] == OURS else None,
         ),
         tag(
             "p",
-            "Recall, precision and F1 are those of the important reports. “vs ours” is the row's "
+            "Recall, precision and F1 are those of the important reports. “diff.” is the row's "
             f"score minus that of {OURS}; each p is corrected for the overlap of the folds, not "
-            "for the number of methods. Seconds: one fit.",
+            "for the number of methods. Seconds: one fit; vectors of sentences are kept between "
+            "fits.",
             class_="muted",
         ),
         tag("div", picture_element(picture), class_="figures one"),

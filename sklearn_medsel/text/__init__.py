@@ -1,8 +1,10 @@
 """Reports: sentences, their vectors, and which of them is important."""
 
+from sklearn_medsel.text._baselines import baseline_report_classifiers
 from sklearn_medsel.text._cache import SentenceCache
 from sklearn_medsel.text._classifier import ReportAttentionClassifier
-from sklearn_medsel.text._encoders import HashingSentenceEncoder
+from sklearn_medsel.text._compare_classifiers import compare_report_classifiers
+from sklearn_medsel.text._encoder_hashing import HashingSentenceEncoder
 from sklearn_medsel.text._report_encoder import ReportEncoder
 from sklearn_medsel.text._sentences import Sentence, split_sentences
 
@@ -12,5 +14,7 @@ __all__ = [
     "ReportEncoder",
     "Sentence",
     "SentenceCache",
+    "baseline_report_classifiers",
+    "compare_report_classifiers",
     "split_sentences",
 ]

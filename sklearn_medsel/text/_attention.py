@@ -7,7 +7,8 @@ from sklearn_medsel._training import PaddedReports, train_by_adam
 from sklearn_medsel.base import one_thread, seeded, to_arrays, to_tensor, to_tensors
 from sklearn_medsel.nn import ReportAttentionNets, binary_cross_entropy
 
-_BATCH = 64  # reports per training step
+_BATCH = (8, 64)  # fewest and most reports per training step
+_STEPS_PER_EPOCH = 6  # at least: with few reports, whole passes would be too few steps
 _BATCH_PREDICT = 256
 _WEIGHT_DECAY = 1e-2
 _SENTENCE_SHARE = 0.5  # of the loss, where sentences are labelled
@@ -91,8 +92,9 @@ class AttentionHead:
                 max_epochs=self.max_epochs,
                 learning_rate=self.learning_rate,
                 weight_decay=_WEIGHT_DECAY,
-                batch_size=_BATCH,
+                batch_size=int(np.clip(len(bags) // _STEPS_PER_EPOCH, *_BATCH)),
                 seed=seed,
+                members=True,
                 on_epoch=on_epoch,
             )
         self._keep(to_arrays(module))
@@ -189,5 +191,7 @@ def _loss(output, target, weight):
     known = weight * (carries.sum(1) > 0)
     if known.any():
         attended = (attention * carries).sum(2).clamp_min(1e-6)
-        loss = loss - _SENTENCE_SHARE * (known * attended.log()).sum() / known.sum() * len(logits)
+        # each member by what it knows itself: no member's step depends on another's weights
+        share = known / known.sum((1, 2), keepdim=True).clamp_min(1e-12)
+        loss = loss - _SENTENCE_SHARE * (share * attended.log()).sum()
     return loss

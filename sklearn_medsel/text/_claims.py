@@ -33,7 +33,7 @@ def encode_claims(claims, target, reader):
         return None
     if reader.with_claims:
         raise ValueError(
-            "claims is given, and X has a column 'claim' with a claim for each row: use one of them."
+            "claims is given, and X has a column 'claim' with a claim for each row: use one."
         )
     n_outputs = target.columns.shape[1]
     if isinstance(claims, dict):

@@ -25,7 +25,12 @@ from sklearn_medsel.text._reading import (
 from sklearn_medsel.text._reports import check_reports
 from sklearn_medsel.text._sentence_labels import check_sentence_y, sentence_targets
 from sklearn_medsel.text._stacking import joint_groups, make_folds, probabilities
-from sklearn_medsel.text._targets import balanced_weight, class_weights, encode_target
+from sklearn_medsel.text._targets import (
+    balanced_weight,
+    check_classes_left,
+    class_weights,
+    encode_target,
+)
 from sklearn_medsel.text._thresholds import choose_thresholds
 from sklearn_medsel.text._tuned_fit import Tuning, fit_tuned
 
@@ -74,8 +79,8 @@ class ReportAttentionClassifier(
         None gives probabilities that agree with the frequencies in `y`.
     threshold : "f1" or float, default="f1"
         Probability from which the second class, or a label of several, is predicted. ``"f1"``:
-        the one with the largest expected F1, which misses fewer positives than 0.5 does. Not used
-        with more than two classes.
+        the one with the largest expected F1, which misses fewer positives than 0.5 does; not below
+        the frequency of positives. Not used with more than two classes.
     recall_target : float or None, default=None
         Recall to be reached on reports to come, such as 0.95. Sets `threshold_`, whatever
         `threshold` says, by out-of-fold scores and an exact binomial bound. For two classes, and
@@ -279,6 +284,7 @@ class ReportAttentionClassifier(
             used = np.flatnonzero((bags.sizes > 0) & (weight > 0))
             if not used.size:
                 raise ValueError("X has no report with a sentence and a weight above zero.")
+            check_classes_left(target, used)
             groups = reports.keys() if groups is None else joint_groups(groups, reports.keys())
             folds = make_folds(target.strata[used], groups[used], self.cv, fold_seed)
             columns = target.columns[used]

@@ -19,27 +19,29 @@ _CJK_FROM = 0.2  # share of characters from which a sentence counts as Chinese o
 _WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
 _NGRAMS = (1, 2, 3)
 
-# English. A cue denies what follows, up to a word that turns the sentence or to a semicolon.
+# English. A cue denies what follows in its clause, which a semicolon or a turning word ends.
 _DENIES = {"no", "not", "without", "negative", "absence", "denies", "denied", "nor", "never"}
-_TURNS = {"but", "however", "although", "though", "except", "aside"}
+_CLAUSE = re.compile(r";|\b(?=(?:but|however|although|though|except|aside)\b)")
 _NOT_A_DENIAL = re.compile(
     r"\b(?:no|not|without)\s+(?:(?:significant|interval|definite|appreciable|substantial)\s+)*"
-    r"(?:changed?|longer|excluded|ruled|certain|only)\b"
+    r"(?:chang(?:e[ds]?|ing)|longer|excluded|ruled|certain|only)\b"
 )
 # These follow what they deny: the whole clause is denied.
 _DENIED_BEFORE = re.compile(
     r"\b(?:(?:is|are|was|were|has been|have been)\s+(?:no longer|not)\s+(?:\w+\s+)?"
     r"(?:seen|identified|evident|visuali[sz]ed|present|demonstrated|noted|visible|apparent)"
-    r"|(?:has|have|had)\s+(?:\w+\s+)?(?:resolved|cleared|disappeared)|(?:is|are)\s+resolved"
-    r"|(?:is|are|was|were|been)\s+ruled\s+out)\b"
+    r"|(?:has|have|had)\s+(?:(?!not\b|never\b|part|incompletely\b|nearly\b|almost\b)\w+\s+)?"
+    r"(?:resolved|cleared|disappeared)|(?:is|are)\s+resolved"
+    r"|(?:is|are|was|were|(?<!not\s)been)\s+ruled\s+out)\b"
 )
 
 # Chinese and Japanese. The predicate ends the clause; clauses before it without one share its fate.
 _CJK_CLAUSE = re.compile(r"(?<=[、，,;；。．])")  # noqa: RUF001
 _CJK_DENIES = re.compile(
-    "ない|なく|なし|無し|無く|認めず|認めぬ|せん|見られず|みられず|指摘できず|されず|消失|否定的"
+    "(?<!少)ない(?!し)|(?<!少)なく|なし|無し|無く|認めず|認めぬ|せん|られず|指摘できず|されず|消失|否定的"
     "|未见|未見|未发现|未發現|无明显|無明顯|没有|沒有|无异常"
 )
+_CJK_NOT_A_DENIAL = re.compile("(?:否定|除外)(?:は|も|し)?(?:でき|きれ)(?:ない|ません|ず)")
 _CJK_STATES = re.compile(
     "認め|みられ|見られ|あり|有り|ある|ます|です|疑|呈し|示し|存在|伴|考え|可见|可見|考虑|考慮"
 )
@@ -92,15 +94,14 @@ def _words(sentence):
 
 def _marked_words(sentence):
     marked = []
-    for clause in sentence.split(";"):
+    for clause in _CLAUSE.split(sentence):
         whole = bool(_DENIED_BEFORE.search(clause))
         pardoned = [match.span() for match in _NOT_A_DENIAL.finditer(clause)]
         denied = False
         for match in _WORD.finditer(clause):
             word = match.group()
-            if word in _TURNS:
-                denied = whole = False
-            marked.append(MARK + word if denied or whole else word)
+            turns = match.start() == 0 and _CLAUSE.match(clause)
+            marked.append(MARK + word if (denied or whole) and not turns else word)
             if word in _DENIES and not any(a <= match.start() < b for a, b in pardoned):
                 denied = True
     return marked
@@ -111,7 +112,9 @@ def _character_runs(sentence, lengths=_NGRAMS):
     denied = False
     marks = []
     for clause in reversed(clauses):
-        if _CJK_DENIES.search(clause):
+        if _CJK_NOT_A_DENIAL.search(clause):
+            denied = False
+        elif _CJK_DENIES.search(clause):
             denied = True
         elif _CJK_STATES.search(clause):
             denied = False

@@ -81,7 +81,7 @@ def check_reports(X, *, name="X"):
     >>> check_reports(["No effusion."]).current
     ['No effusion.']
     """
-    if isinstance(X, pd.DataFrame) and X.shape[1] != 1:
+    if isinstance(X, pd.DataFrame) and (X.shape[1] != 1 or X.columns[0] in (PREVIOUS, CLAIM)):
         return _from_columns(X, name)
     if isinstance(X, pd.DataFrame):
         column = X.columns[0]

@@ -93,6 +93,15 @@ def _several_labels(y, values):
     return Target("multilabel", names, columns, (columns.sum(1) > 0).astype(int))
 
 
+def check_classes_left(target, used):
+    """Raise ValueError if the reports that are used do not have all classes."""
+    if target.kind != "multilabel" and len(np.unique(target.strata[used])) < len(target.classes):
+        raise ValueError(
+            f"y has {len(target.classes)} classes, but not among the {len(used)} reports with a "
+            "sentence and a weight above zero. Leave out the others, and their classes, yourself."
+        )
+
+
 def balanced_weight(target, weight):
     """Weigh zeros and ones of each output alike: (n, n_outputs), mean about 1."""
     result = np.empty(target.shape)

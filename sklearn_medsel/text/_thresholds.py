@@ -90,7 +90,8 @@ def f1_threshold(scores, weight):
     With probabilities p, flagging the k most probable reports has an expected F1 of about
     ``2 * (p_1 + ... + p_k) / (k + p_1 + ... + p_n)``. No label enters, so the threshold varies
     little between samples (Ye, Chai, Lee, Chieu, "Optimizing F-measure: a tale of two
-    approaches", ICML 2012).
+    approaches", ICML 2012). Where the scores tell little, the best F1 would flag everything; the
+    threshold is therefore not below the mean score, or 0.5.
 
     Parameters
     ----------
@@ -102,20 +103,21 @@ def f1_threshold(scores, weight):
     Returns
     -------
     float
-        Midway between the last score that is flagged and the next.
+        Midway between the last score that is flagged and the next, unless that is too low.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn_medsel.text._thresholds import f1_threshold
-    >>> f1_threshold(np.array([0.9, 0.8, 0.4, 0.1, 0.1]), np.ones(5))
-    0.25
+    >>> f1_threshold(np.array([0.9, 0.8, 0.1, 0.1, 0.1]), np.ones(5))
+    0.45
     """
     order = np.argsort(-scores, kind="stable")
     scores, weight = scores[order], weight[order]
     found = np.cumsum(weight * scores)
     best = int(np.argmax(2 * found / (np.cumsum(weight) + found[-1])))
-    return float(np.mean(scores[best : best + 2]))
+    floor = min(0.5, found[-1] / weight.sum(), scores[0])  # a mean may round above its values
+    return float(max(floor, np.mean(scores[best : best + 2])))
 
 
 def choose_thresholds(positive, target, weight, *, rule, recall, confidence):
