@@ -1,6 +1,6 @@
 # Every command makes the environment it needs: a Python of at least 3.11 and make are enough.
 #
-#   make demo     select genes in real lymphoma data and write a report
+#   make demo     select genes in real lymphoma data, and read made reports; write what came out
 #   make test     run the tests
 #   make help     the rest
 
@@ -69,6 +69,7 @@ bench: $(BENCH)
 
 compare: $(PEERS)
 	$(BIN)/python benchmarks/compare_selection.py
+	$(BIN)/python benchmarks/compare_reports.py
 
 clean:
 	rm -rf $(VENV) $(DEMO_OUT) build dist *.egg-info .asv .coverage .coverage.* .hypothesis

@@ -106,7 +106,7 @@ SPEED = Row(
 
 # --- fine-tuning --------------------------------------------------------------------------------
 
-# Pairs of each kind and report. Its authors take 20 for a dozen of reports; hours per fold here.
+# Pairs of each kind per report. Its authors take 20 for a few dozen texts; here that is hours.
 _PAIRS = 5
 _SETFIT = "SetFit, MiniLM"
 _BASELINE = "TF-IDF + LR, balanced"
@@ -148,10 +148,10 @@ def _summarise_finetune(records):
 FINETUNE = Row(
     name="finetune",
     title="Encoders trained on the reports",
-    text="iu408, first repeat. SetFit, where it is installed, trains all of MiniLM on pairs of whole reports "
-    f"({_PAIRS} of each kind per report) and a logistic regression on its vectors; ours trains the "
-    "top layer of MiniLM on sentences, in each fold anew. p: corrected resampled t-test, not "
-    "adjusted.",
+    text="iu408, first repeat. SetFit, where it is installed, trains all of MiniLM on pairs of "
+    f"whole reports ({_PAIRS} of each kind per report) and a logistic regression on its vectors; "
+    "ours trains the top layer of MiniLM on sentences, in each fold anew. p: corrected resampled "
+    "t-test, not adjusted.",
     tasks=_finetune_tasks,
     measure=measure_finetune,
     summarise=_summarise_finetune,

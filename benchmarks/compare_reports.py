@@ -74,10 +74,12 @@ def _collect(row, options):
         return collect(row, options)
     options = argparse.Namespace(**{**vars(options), "write_only": True})
     records, sources = [], set()
+    is_ours = importlib.import_module("benchmarks._report_methods").is_ours
     for name in importlib.import_module("benchmarks._report_ablation").SETS:
         found, origins = collect(find_row(name), options)
-        records += [{**record, "set": name} for record in found]
-        sources |= set(origins)
+        ours = [record for record in found if is_ours(record)]
+        records += [{**record, "set": name} for record in ours]
+        sources |= set(origins) if ours else set()
     return records, sorted(sources)
 
 

@@ -31,7 +31,7 @@ from sklearn_medsel.text._targets import (
     class_weights,
     encode_target,
 )
-from sklearn_medsel.text._thresholds import choose_thresholds
+from sklearn_medsel.text._thresholds import check_enough_positives, choose_thresholds
 from sklearn_medsel.text._tuned_fit import Tuning, fit_tuned
 
 _LEAST_PRIOR = 1e-6
@@ -146,8 +146,13 @@ class ReportAttentionClassifier(
     Notes
     -----
     The two attention layers are those of [1]_ by idea; widths, gates, training and everything
-    around them are ours. A fitted classifier holds terms that occur in at least two reports, and
-    no report.
+    around them are ours.
+
+    The promise on recall takes positive reports for independent of each other and for like those
+    to come: with many reports per patient, or in another hospital, it may not hold.
+
+    A fitted classifier holds no report, but the words and word pairs that occur in at least two of
+    them; a name that stands in two reports is among these.
 
     References
     ----------
@@ -455,6 +460,8 @@ class ReportAttentionClassifier(
                 "recall_target is for two classes or several labels; y has "
                 f"{len(target.classes)} classes. Name the important ones: y = labels == 'urgent'."
             )
+        if self.recall_target is not None:  # before anything slow
+            check_enough_positives(target.columns, self.recall_target, self.recall_confidence)
         if self.finetune_layers and not needs_vectors(self.mode):
             raise ValueError("finetune_layers needs an encoder, and mode='lexical' has none.")
 

@@ -120,6 +120,12 @@ def f1_threshold(scores, weight):
     return float(max(floor, np.mean(scores[best : best + 2])))
 
 
+def check_enough_positives(target, recall, confidence):
+    """Raise the ValueError of `recall_threshold` if any output has too few ones."""
+    for k, column in enumerate(target.T):
+        recall_threshold(column[column == 1], recall, confidence, name=_output_name(target, k))
+
+
 def choose_thresholds(positive, target, weight, *, rule, recall, confidence):
     """Choose a threshold for each output, (n_outputs,).
 
@@ -141,8 +147,12 @@ def choose_thresholds(positive, target, weight, *, rule, recall, confidence):
     thresholds = []
     for k, (scores, labels) in enumerate(zip(positive.T, target.T, strict=True)):
         if recall is not None:
-            name = "y" if target.shape[1] == 1 else f"label {k} of y"
+            name = _output_name(target, k)
             thresholds.append(recall_threshold(scores[labels == 1], recall, confidence, name=name))
         else:
             thresholds.append(0.5 if np.isnan(scores).any() else f1_threshold(scores, weight))
     return np.array(thresholds)
+
+
+def _output_name(target, k):
+    return "y" if target.shape[1] == 1 else f"label {k} of y"
