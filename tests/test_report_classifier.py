@@ -1,4 +1,4 @@
-"""ReportAttentionClassifier: kinds of labels, explanations, the promise, and what users plug it into."""
+"""ReportAttentionClassifier: labels, explanations, the promise, and what users plug it into."""
 
 import pickle
 

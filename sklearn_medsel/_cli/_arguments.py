@@ -163,11 +163,12 @@ def _add_reports(commands):
 def _add_demo(commands):
     parser = commands.add_parser(
         "demo",
-        help="run the main job on real lymphoma data (240 patients, 7,399 genes)",
+        help="run both jobs, on real lymphoma data (240 patients, 7,399 genes) and made reports",
         description=(
             "Select genes for death within two years and for survival in the DLBCL data of the "
             "package "
-            'SurvSet (pip install "sklearn-medsel[demo]"). Takes about two minutes.'
+            'SurvSet (pip install "sklearn-medsel[demo]"), and find the important ones among made '
+            "radiology reports. Takes about two minutes."
         ),
     )
     parser.set_defaults(module="sklearn_medsel._cli._demo")

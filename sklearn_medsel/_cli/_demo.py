@@ -1,14 +1,18 @@
-"""The demonstration: the main job on real data that comes with an ordinary package."""
+"""The demonstration: genes in real data that come with an ordinary package, and made reports."""
 
 import os
 
 from sklearn_medsel._cli._job import Settings, analyse, plan_steps
 from sklearn_medsel._cli._output import check_folder, staged_folder
 from sklearn_medsel._cli._progress import Progress
+from sklearn_medsel._cli._reports_job import ReportSettings, analyse_reports
+from sklearn_medsel._cli._reports_job import plan_steps as plan_report_steps
 from sklearn_medsel._cli._roles import Samples
 from sklearn_medsel._cli._select import check_plotting
 
 _N_GENES = 20  # no single gene passes a false discovery rate of 0.1 in these data
+_REPORTS = "reports"
+_N_REPORTS = 200
 _JOBS = {
     "death-within-two-years": ("classification", "death within two years"),
     "survival": ("survival", "survival"),
@@ -28,15 +32,17 @@ def run(arguments):
         Exit status.
     """
     from sklearn_medsel._cli._report import summary, write_results
+    from sklearn_medsel._cli._reports_output import summary as report_summary
 
     # A second run may replace what the first one wrote, and nothing else.
-    folder = check_folder(arguments.out, force=arguments.force, replaceable=_JOBS)
+    folder = check_folder(arguments.out, force=arguments.force, replaceable=(*_JOBS, _REPORTS))
     check_plotting()
     steps = {
         f"{outcome}: {step}": share
         for task, outcome in _JOBS.values()
         for step, share in plan_steps(compare=True, survival=task == "survival").items()
     }
+    steps |= {f"{_REPORTS}: {step}": share for step, share in plan_report_steps().items()}
     with Progress(steps, mode=arguments.progress) as progress, staged_folder(folder) as stage:
         all_results = {}
         for name, (task, outcome) in _JOBS.items():
@@ -48,11 +54,40 @@ def run(arguments):
                 (stage / name).mkdir()
                 write_results(results, stage / name)
             all_results[name] = results
+        progress.prefix = f"{_REPORTS}: "
+        reports = _read_reports(progress, stage / _REPORTS)
     for results in all_results.values():
         print(f"== DLBCL, {results.samples.outcome} ==\n{summary(results)}\n")
+    print(f"== Made reports, each with the one before ==\n{report_summary(reports)}\n")
     for name in all_results:
         print(f"Report: {folder / name / 'report.html'}")
+    print(f"Report: {folder / _REPORTS / 'reports.html'}")
     return 0
+
+
+def _read_reports(progress, folder):
+    """Classify made reports with their previous ones; write what came out to a new folder."""
+    from sklearn_medsel._cli._report_roles import assign_report_roles
+    from sklearn_medsel._cli._reports_output import write_reports
+    from sklearn_medsel.datasets import make_reports
+
+    settings = ReportSettings(
+        table="made reports",
+        text="current",
+        target="important",
+        previous="previous",
+        groups="patient",
+        command="python -m sklearn_medsel demo",
+    )
+    with progress.step("reading the table"):
+        data = make_reports(_N_REPORTS, pairs=True, random_state=settings.seed)
+        frame = data.X.assign(important=data.y, patient=data.groups)
+        table = assign_report_roles(frame, settings)
+    results = analyse_reports(table, settings, progress=progress)
+    with progress.step("writing the page"):
+        folder.mkdir()
+        write_reports(results, folder)
+    return results
 
 
 def _load(task, outcome, n_jobs):
