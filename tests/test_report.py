@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 
+from sklearn_medsel import _html
 from sklearn_medsel.__main__ import main
-from sklearn_medsel._cli import _demo, _html, _words
+from sklearn_medsel._cli import _demo, _words
 from sklearn_medsel._cli._figures import Picture
 from sklearn_medsel._cli._job import BEST, OURS, Results, Settings, gene_table
+from sklearn_medsel._cli._progress import Progress
 from sklearn_medsel._cli._report import comparison_text, render, summary
 from sklearn_medsel._cli._roles import Samples
 from sklearn_medsel._cli._signature import Signature, out_of_fold_risk
@@ -410,7 +412,13 @@ def test_demo_writes_both_reports_and_may_run_again(tmp_path, capsys, monkeypatc
         X = pd.DataFrame(np.ones((20, 4)))
         return SimpleNamespace(X=X, y=np.arange(20) % 2, n_excluded=6)
 
+    def read_reports(progress, folder):
+        folder.mkdir()
+        (folder / "reports.html").write_text("page")
+
     monkeypatch.setattr(_demo, "analyse", analyse)
+    monkeypatch.setattr(_demo, "_read_reports", read_reports)
+    monkeypatch.setattr("sklearn_medsel._cli._reports_output.summary", lambda _: "read")
     monkeypatch.setattr("sklearn_medsel.datasets.load_dlbcl", load)
     monkeypatch.setattr("sklearn_medsel._cli._report.draw_all", lambda _: {})
     for _ in range(2):
@@ -421,9 +429,17 @@ def test_demo_writes_both_reports_and_may_run_again(tmp_path, capsys, monkeypatc
             path = tmp_path / "demo" / name / "report.html"
             assert path.exists()
             assert f"Report: {path}" in out
+        assert (tmp_path / "demo" / "reports" / "reports.html").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
     (tmp_path / "demo" / "thesis.doc").write_text("years of work")
     assert main(["demo", "--out", str(tmp_path / "demo")]) == 2
+
+
+def test_demo_reads_reports(tmp_path, monkeypatch):
+    monkeypatch.setattr(_demo, "_N_REPORTS", 60)
+    results = _demo._read_reports(Progress({}, mode="never"), tmp_path / "reports")
+    assert len(results.predictions) == 60
+    assert "previous" in (tmp_path / "reports" / "reports.html").read_text()
 
 
 def test_demo_names_the_extra_it_needs(tmp_path, capsys, monkeypatch):

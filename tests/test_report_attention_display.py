@@ -14,7 +14,7 @@ from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClas
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sklearn_medsel._cli._html import _CONTROL
+from sklearn_medsel._html import _CONTROL
 from sklearn_medsel.inspection import _report_drawing as drawing
 from sklearn_medsel.inspection._report_attention import ReportAttentionDisplay
 from sklearn_medsel.inspection._report_rows import GRADES, KINDS

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_medsel._cli._job import OURS
-from sklearn_medsel._cli._style import DARK, LIGHT
+from sklearn_medsel._colours import DARK, LIGHT
 
 _DPI = 170
 _N_BARS = 20

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from sklearn_medsel._cli._html import figures, number, p_value, section, table, tag
 from sklearn_medsel._cli._words import headline, stability_words
+from sklearn_medsel._html import figures, number, p_value, section, table, tag
 
 _N_SHOWN = 50
 _N_SHOWN_IF_NONE = 20

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from sklearn_medsel._cli._tables import InputError
 
+_PAGES = ("report.html", "reports.html")  # of the subcommands select and reports
+
 
 def check_folder(path, *, force=False, replaceable=()):
     """Refuse an output folder that cannot be written or holds something already.
@@ -41,7 +43,8 @@ def check_folder(path, *, force=False, replaceable=()):
                 "choose another one, or --force to add the results to it"
             )
     for name in replaceable:
-        if (path / name).exists() and not (path / name / "report.html").is_file():
+        pages = [path / name / page for page in _PAGES]
+        if (path / name).exists() and not any(page.is_file() for page in pages):
             raise InputError(f"--out {path}: it holds {name!r}, which is not an earlier report")
     existing = next(parent for parent in (path, *path.parents) if parent.exists())
     if not existing.is_dir():

@@ -9,10 +9,10 @@ from sklearn_medsel import __version__
 from sklearn_medsel._cli import _gene_sections as gene_sections
 from sklearn_medsel._cli import _sections as sections
 from sklearn_medsel._cli._figures import draw_all
-from sklearn_medsel._cli._html import Markup, tag
 from sklearn_medsel._cli._job import OURS
 from sklearn_medsel._cli._style import CSS
 from sklearn_medsel._cli._words import headline, verdict
+from sklearn_medsel._html import Markup, tag
 
 _PACKAGES = ("scikit-learn", "torch", "numpy", "pandas", "scipy", "matplotlib")
 # Even if a text slipped through unescaped, the browser would run and load nothing.

@@ -3,9 +3,9 @@
 import math
 
 from sklearn_medsel._cli._figures import score_name
-from sklearn_medsel._cli._html import figures, number, p_value, section, table, tag
 from sklearn_medsel._cli._job import OURS, judged_row
 from sklearn_medsel._cli._words import prognosis_words, verdict
+from sklearn_medsel._html import figures, number, p_value, section, table, tag
 
 _N_SHOWN = 50
 

@@ -2,8 +2,8 @@
 
 import math
 
-from sklearn_medsel._cli._html import number, p_value
 from sklearn_medsel._cli._job import OURS, judged_row
+from sklearn_medsel._html import number, p_value
 
 
 def headline(results):

@@ -6,7 +6,7 @@ can become an element, an attribute or a script. The page loads nothing.
 
 import re
 
-from sklearn_medsel._cli._html import Markup, tag
+from sklearn_medsel._html import Markup, tag
 from sklearn_medsel.inspection._report_rows import GRADES, STATUSES
 from sklearn_medsel.inspection._report_style import CSS
 

@@ -4,7 +4,7 @@ Every rule is bound to the class ``medsel-reports``, so that nothing else in a n
 What colour says, underlining, ranks and figures say again.
 """
 
-from sklearn_medsel._cli._style import DARK, LIGHT
+from sklearn_medsel._colours import DARK, LIGHT
 from sklearn_medsel.inspection._report_rows import GRADES
 
 _USED = ("paper", "ground", "ink", "muted", "line", "accent", "second")
