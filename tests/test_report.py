@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import partial
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -436,6 +437,8 @@ def test_demo_writes_both_reports_and_may_run_again(tmp_path, capsys, monkeypatc
 
 
 def test_demo_reads_reports(tmp_path, monkeypatch):
+    quick = partial(_demo.ReportSettings, mode="lexical", cv=2)
+    monkeypatch.setattr(_demo, "ReportSettings", quick)
     monkeypatch.setattr(_demo, "_N_REPORTS", 60)
     results = _demo._read_reports(Progress({}, mode="never"), tmp_path / "reports")
     assert len(results.predictions) == 60
