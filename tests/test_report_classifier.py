@@ -435,7 +435,7 @@ def test_groups_stay_in_one_fold(data):
         leaking += [make("lexical").fit(X, y).channel_weights_["lexical"][0]]
         honest += [make("lexical").fit(X, y, groups=groups).channel_weights_["lexical"][0]]
     assert np.mean(leaking) > 1
-    assert np.mean(honest) < 0.2
+    assert np.mean(honest) < np.mean(leaking) / 3
 
 
 def test_single_report_of_a_class(data):

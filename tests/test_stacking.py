@@ -105,11 +105,23 @@ def channels(seed=0, n=60):
     return np.stack([good, rng.standard_normal((n, 1))], 2), target
 
 
+def test_a_channel_worse_than_chance_is_not_turned_round():
+    log_odds, target = channels()
+    log_odds[:, :, 1] = -log_odds[:, :, 0]
+    weight = np.ones(target.shape)
+    both = Stack().fit(log_odds, target, weight)
+    assert both.coef[0, 0] > 0 == both.coef[0, 1]
+    alone = Stack().fit(log_odds[:, :, 1:], target, weight)
+    assert 0 < alone.coef[0, 0] < 0.05
+    # it says hardly more than the frequency
+    assert np.ptp(alone.combine(log_odds[:, :, 1:])) < 0.2
+
+
 def test_the_stack_is_a_weighted_logistic_regression():
     log_odds, target = channels()
     weight = np.random.default_rng(1).integers(0, 3, target.shape).astype(float)
     stack = Stack().fit(log_odds, target, weight)
-    model = LogisticRegression().fit(log_odds[:, 0], target[:, 0], weight[:, 0])
+    model = LogisticRegression(tol=1e-9).fit(log_odds[:, 0], target[:, 0], weight[:, 0])
     np.testing.assert_allclose(stack.coef, model.coef_, atol=1e-4)
     expected = model.decision_function(log_odds[:, 0])
     np.testing.assert_allclose(stack.combine(log_odds)[:, 0], expected, atol=1e-3)

@@ -124,7 +124,7 @@ class ReportAttentionClassifier(
     n_folds_ : int
         Folds that were made; 0 if a class has a single report, and the channels count alike then.
     channel_weights_ : dict of str to ndarray of shape (n_outputs,)
-        Weight of each channel's log-odds.
+        Weight of each channel's log-odds, not negative.
     encoder_name_ : str
         The encoder that was used; ``"none"`` for ``mode="lexical"``.
     n_vocabulary_ : int
@@ -259,7 +259,7 @@ class ReportAttentionClassifier(
             (start, end) of the passages that carry it; or None for no labels.
         groups : array-like of shape (n,), default=None
             Patients: reports of one patient stay in one fold of the out-of-fold scores. Reports
-            with the same text always do.
+            with the same current text always do.
 
         Returns
         -------

@@ -41,9 +41,8 @@ class Reports:
         return len(self.current)
 
     def keys(self):
-        """Return one integer per row, the same for rows with the same content."""
-        columns = zip(*filter(None, (self.current, self.previous, self.claims)), strict=True)
-        return pd.factorize(pd.Series(list(columns), dtype=object))[0]
+        """Return one integer per row, the same for rows with the same current report."""
+        return pd.factorize(pd.Series(self.current, dtype=object))[0]
 
     def take(self, rows):
         """Return some of the reports, in the order of ``rows``."""

@@ -118,7 +118,7 @@ def resolve_splitter(splitter):
 
     Examples
     --------
-    >>> from sklearn_medsel.text import resolve_splitter
+    >>> from sklearn_medsel.text._sentences import resolve_splitter
     >>> split = resolve_splitter(lambda report: report.split("; "))
     >>> split("no mass; no effusion")
     [Sentence(start=0, end=7, section=''), Sentence(start=9, end=20, section='')]

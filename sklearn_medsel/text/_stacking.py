@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from scipy.optimize import minimize
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from sklearn_medsel._validation import list_rows
 
+_LEAST_ALONE = 0.01
 _LIMIT = 15.0  # a separable training set has log-odds without bounds
 
 
@@ -45,6 +46,10 @@ def make_folds(strata, groups, n_splits, seed):
 class Stack:
     """Logistic regression from the channels' log-odds to calibrated ones, one per output.
 
+    Weights are not negative, as in Breiman's stacked regressions (Machine Learning 1996;24:49): a
+    channel that did worse than chance out of fold is no use upside down. The weight of a single
+    channel is positive, so that its order of the reports stays.
+
     Attributes
     ----------
     coef : ndarray of shape (n_outputs, n_channels)
@@ -63,9 +68,9 @@ class Stack:
         for k in range(target.shape[1]):
             used = weight[:, k] > 0
             if len(np.unique(target[used, k])) == 2:
-                model = LogisticRegression()
-                model.fit(_bounded(log_odds[used, k]), target[used, k], weight[used, k])
-                self.coef[k], self.intercept[k] = model.coef_[0], model.intercept_[0]
+                self.coef[k], self.intercept[k] = _non_negative_logistic(
+                    _bounded(log_odds[used, k]), target[used, k], weight[used, k]
+                )
         return self
 
     def combine(self, log_odds):
@@ -107,6 +112,25 @@ def probabilities(log_odds, kind):
     if kind == "multiclass":
         return positive / positive.sum(1, keepdims=True)
     return positive
+
+
+def _non_negative_logistic(X, target, weight):
+    """Ridge-penalised logistic regression with coefficients that are not negative."""
+    n_channels = X.shape[1]
+    least = _LEAST_ALONE if n_channels == 1 else 0.0
+
+    def objective(coef):
+        log_odds = coef[0] + X @ coef[1:]
+        loss = weight @ (np.logaddexp(0, log_odds) - target * log_odds)
+        slope = weight * (expit(log_odds) - target)
+        gradient = np.concatenate([[slope.sum()], slope @ X + coef[1:]])
+        return loss + coef[1:] @ coef[1:] / 2, gradient
+
+    start = np.concatenate([[0.0], np.full(n_channels, 1 / n_channels)])
+    bounds = [(None, None), *[(least, None)] * n_channels]
+    options = {"ftol": 1e-14, "gtol": 1e-7}
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    return found.x[1:], found.x[0]
 
 
 def _bounded(log_odds):
