@@ -1,5 +1,7 @@
 """The attention head: the study's network, trained as several members at once."""
 
+import weakref
+
 import numpy as np
 import torch
 
@@ -13,6 +15,10 @@ _BATCH_PREDICT = 256
 _WEIGHT_DECAY = 1e-2
 _SENTENCE_SHARE = 0.5  # of the loss, where sentences are labelled
 _LONGEST = 64  # sentences: a longer report is cut for this head, which relates all to all
+
+
+# Networks of heads in use: a head keeps arrays, and reports often come one by one.
+_built: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class AttentionHead:
@@ -122,10 +128,7 @@ class AttentionHead:
         attention : ndarray of shape (n_sentences, n_outputs), float64
             Mean over the members; sums to one over the sentences of a report.
         """
-        with seeded(0):
-            module = ReportAttentionNets(**self.shape)
-        module.load_state_dict(to_tensors(self.weights))
-        module.to(device).eval()
+        module = self._module(device)
         claims = self.claims if claims is None else claims
         rows = self._rows(vectors, bags, claims, device=device)
         attention = np.zeros((len(vectors), self.shape["n_outputs"]))
@@ -143,6 +146,17 @@ class AttentionHead:
                 mean = weights.mean(0).cpu().numpy()
                 attention[here] = mean[position[owner[here]], place[here]]
         return log_odds, attention
+
+    def _module(self, device):
+        """Build the network, or take the one that was built for the last call."""
+        built_for, module = _built.get(self, (None, None))
+        if built_for != str(device):
+            with seeded(0):
+                module = ReportAttentionNets(**self.shape)
+            module.load_state_dict(to_tensors(self.weights))
+            module.to(device).eval()
+            _built[self] = str(device), module
+        return module
 
     def _keep(self, weights):
         if not all(np.isfinite(array).all() for array in weights.values()):

@@ -148,7 +148,7 @@ class ReportEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n, n_features_out_), float64
+        ndarray of shape (n, n_columns), float64
             Pooled components, then the number of sentences and the share of them with a denial.
         """
         check_is_fitted(self)

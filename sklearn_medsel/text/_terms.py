@@ -1,5 +1,7 @@
 """Terms of sentences as numbers: a vocabulary, counts, and TF-IDF."""
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import sparse
 
@@ -37,7 +39,7 @@ class Vocabulary:
 
     def count(self, terms):
         """Count terms: a sparse float64 matrix (n_sentences, n_terms)."""
-        columns = {term: column for column, term in enumerate(self.terms.split("\n")) if term}
+        columns = _columns(self.terms)
         found = [[columns[term] for term in sentence if term in columns] for sentence in terms]
         ends = np.cumsum([0] + [len(sentence) for sentence in found])
         index = np.array([column for sentence in found for column in sentence], dtype=np.int32)
@@ -45,6 +47,12 @@ class Vocabulary:
         counts = sparse.csr_array((np.ones(len(index)), index, ends), shape=shape)
         counts.sum_duplicates()
         return counts
+
+
+@lru_cache(maxsize=8)
+def _columns(terms):
+    """Column of each term; remembered, since reports often come one by one."""
+    return {term: column for column, term in enumerate(terms.split("\n")) if term}
 
 
 def inverse_frequency(counts):
