@@ -1,5 +1,6 @@
 """Runs the measurements of a row, in processes of their own where cost counts, and keeps them."""
 
+import argparse
 import hashlib
 import importlib
 import json
@@ -142,6 +143,44 @@ def measure_alone(row, task, cpu_limit):
     if process.returncode < 0 and "Error" not in errors[-500:]:
         return {"error": f"stopped after {cpu_limit} CPU-s"}
     return {"error": (errors.strip().splitlines() or ["no message"])[-1][:200]}
+
+
+def add_options(parser, rows, *, cpu_limit):
+    """Add the options that every script of comparisons has.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    rows : dict
+        Names of the script's rows.
+    cpu_limit : int
+        Default of CPU-s that a measurement of its own may take.
+    """
+    parser.add_argument("--rows", nargs="+", choices=rows, default=list(rows), metavar="ROW")
+    parser.add_argument("--only", help="only measurements whose description holds this text")
+    parser.add_argument("--jobs", type=int, default=1, help="measurements at the same time")
+    parser.add_argument("--quick", action="store_true", help="few small measurements")
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="start nothing new after this time"
+    )
+    parser.add_argument(
+        "--cpu-limit", type=int, default=cpu_limit, help="CPU-s a measurement of its own may take"
+    )
+    parser.add_argument("--cache", type=Path, default=ROOT / ".benchmarks", help="measurements")
+    parser.add_argument(
+        "--any-version", action="store_true", help="use cached numbers of other source files"
+    )
+    parser.add_argument("--write-only", action="store_true", help="measure nothing, only write")
+    parser.add_argument("--out", type=Path, help="folder of the tables; default docs/benchmarks")
+    parser.add_argument("--measure", nargs=2, metavar=("ROW", "TASK"), help=argparse.SUPPRESS)
+
+
+def parse_options(parser, arguments):
+    """Parse a script's arguments; a trial must not replace the tables of the docs."""
+    options = parser.parse_args(arguments)
+    if options.out is None:
+        options.out = options.cache / "quick" if options.quick else ROOT / "docs" / "benchmarks"
+    return options
 
 
 def fingerprint(parts=_PARTS):

@@ -84,34 +84,15 @@ def _collect(row, options):
 
 
 def _read_arguments(arguments):
+    runner = importlib.import_module("benchmarks._runner")
     parser = argparse.ArgumentParser(description="Compare classifiers of reports.")
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
+    runner.add_options(parser, ROWS, cpu_limit=3600)
     parser.add_argument("--repeats", type=int, default=3, help="times that folds are drawn")
     parser.add_argument("--sims", type=int, default=100, help="training sets drawn (recall)")
-    parser.add_argument("--only", help="only measurements whose description holds this text")
-    parser.add_argument("--jobs", type=int, default=1, help="measurements at the same time")
-    parser.add_argument("--quick", action="store_true", help="few small measurements")
-    parser.add_argument(
-        "--seconds", type=float, default=float("inf"), help="start nothing new after this time"
-    )
-    parser.add_argument(
-        "--cpu-limit", type=int, default=3600, help="CPU-s a measurement of its own may take"
-    )
-    parser.add_argument("--cache", type=Path, default=ROOT / ".benchmarks", help="measurements")
     parser.add_argument(
         "--vectors", type=Path, default=Path(tempfile.gettempdir()) / "medsel-sentence-vectors"
     )
-    parser.add_argument(
-        "--any-version", action="store_true", help="use cached numbers of other source files"
-    )
-    parser.add_argument("--write-only", action="store_true", help="measure nothing, only write")
-    parser.add_argument("--out", type=Path, help="folder of the tables; default docs/benchmarks")
-    parser.add_argument("--measure", nargs=2, metavar=("ROW", "TASK"), help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.out is None:
-        # A trial must not replace the tables of the docs.
-        options.out = options.cache / "quick" if options.quick else ROOT / "docs" / "benchmarks"
-    return options
+    return runner.parse_options(parser, arguments)
 
 
 if __name__ == "__main__":

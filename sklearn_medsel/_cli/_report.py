@@ -10,13 +10,10 @@ from sklearn_medsel._cli import _gene_sections as gene_sections
 from sklearn_medsel._cli import _sections as sections
 from sklearn_medsel._cli._figures import draw_all
 from sklearn_medsel._cli._job import OURS
-from sklearn_medsel._cli._style import CSS
+from sklearn_medsel._cli._page import document
 from sklearn_medsel._cli._words import headline, verdict
-from sklearn_medsel._html import Markup, tag
 
 _PACKAGES = ("scikit-learn", "torch", "numpy", "pandas", "scipy", "matplotlib")
-# Even if a text slipped through unescaped, the browser would run and load nothing.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _DISCLAIMER = (
     "This report is for research. It is not a medical device and must not guide the treatment of "
     "a patient."
@@ -58,7 +55,6 @@ def render(results, pictures):
     str
         A whole HTML document without scripts and without external resources.
     """
-    title = f"Genes for {results.samples.outcome}"
     parts = [
         gene_sections.genes_section(results, pictures),
         gene_sections.groups_section(results, pictures),
@@ -71,36 +67,18 @@ def render(results, pictures):
         ("genes", "Genes"),
         ("together", "Clusters and pairs"),
         ("comparison", "Comparison"),
-        ("survival", "Survival") if results.signature is not None else None,
+        *([("survival", "Survival")] if results.signature is not None else []),
         ("reading", "How to read this"),
         ("method", "Notes and settings"),
     ]
-    header = tag(
-        "header",
-        tag(
-            "div",
-            tag("p", f"Gene selection · {results.settings.table}", class_="kicker"),
-            tag("h1", title),
-            gene_sections.overview(results),
-            tag(
-                "nav",
-                [tag("a", link[1], href=f"#{link[0]}") for link in links if link],
-                aria_label="Sections",
-            ),
-        ),
+    return document(
+        f"Genes for {results.samples.outcome}",
+        kicker=f"Gene selection · {results.settings.table}",
+        overview=gene_sections.overview(results),
+        links=links,
+        sections=parts,
+        footer=_DISCLAIMER,
     )
-    footer = tag("footer", tag("p", _DISCLAIMER))
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("meta", name_="color-scheme", content="light dark"),
-        tag("title", title),
-        tag("style", Markup(CSS)),
-    )
-    body = tag("body", header, tag("main", parts), footer)
-    return f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n'
 
 
 def summary(results):

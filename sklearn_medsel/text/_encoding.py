@@ -6,8 +6,6 @@ from sklearn_medsel.text._bags import STATUSES, Bags
 from sklearn_medsel.text._comparison import match_sentences
 from sklearn_medsel.text._polarity import sentence_terms
 
-_NO_VECTORS = 0
-
 
 class BagMaker:
     """Turn checked reports into bags.
@@ -40,10 +38,10 @@ class BagMaker:
         Bags
         """
         sentences = [self.split(text) for text in reports.current]
-        spoken = [_slices(*pair) for pair in zip(reports.current, sentences, strict=True)]
+        spoken = [slices(*pair) for pair in zip(reports.current, sentences, strict=True)]
         before = [[] for _ in spoken]
         if self.with_previous and reports.previous is not None:
-            before = [_slices(t, self.split(t)) if t else [] for t in reports.previous]
+            before = [slices(t, self.split(t)) if t else [] for t in reports.previous]
         vectors, earlier, claims = self._vectors(spoken, before, reports.claims)
         terms = [[sentence_terms(sentence) for sentence in report] for report in spoken]
         extra_terms = [[] for _ in spoken]
@@ -70,7 +68,7 @@ class BagMaker:
         n_sentences = len(texts)
         texts += claims if self.with_claims else []
         if self.encode is None:
-            encoded = np.zeros((len(texts), _NO_VECTORS), np.float32)
+            encoded = np.zeros((len(texts), 0), np.float32)
         else:
             encoded = self.encode(texts)
         parts = np.split(encoded[:n_sentences], np.cumsum(counts)[:-1])
@@ -78,7 +76,8 @@ class BagMaker:
         return parts[: len(spoken)], parts[len(spoken) :], given
 
 
-def _slices(text, sentences):
+def slices(text, sentences):
+    """Give the sentences of a report as str."""
     return [text[sentence.start : sentence.end] for sentence in sentences]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_medsel.text._cache import encode_sentences, resolve_cache
 from sklearn_medsel.text._encoders import resolve_encoder
-from sklearn_medsel.text._encoding import BagMaker
+from sklearn_medsel.text._encoding import BagMaker, slices
 from sklearn_medsel.text._script import cjk_share
 from sklearn_medsel.text._sentences import resolve_splitter
 
@@ -53,14 +53,11 @@ class Reader:
         sides = []
         for texts in (previous, current):
             sentences = [self.split(text) for text in texts]
-            slices = [
-                [text[s.start : s.end] for s in found]
-                for text, found in zip(texts, sentences, strict=True)
-            ]
+            spoken = [slices(*pair) for pair in zip(texts, sentences, strict=True)]
             vectors = None
             if self.encoder is not None:
-                flat = self.encode([one for report in slices for one in report])
-                vectors = np.split(flat, np.cumsum([len(report) for report in slices])[:-1])
+                flat = self.encode([one for report in spoken for one in report])
+                vectors = np.split(flat, np.cumsum([len(report) for report in spoken])[:-1])
             sides.append((texts, sentences, vectors))
         return sides
 

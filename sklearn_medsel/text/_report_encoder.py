@@ -20,7 +20,7 @@ from sklearn_medsel.text._reading import (
     kept_fingerprint,
     same_encoder,
 )
-from sklearn_medsel.text._reports import Reports, check_reports
+from sklearn_medsel.text._reports import Reports, check_reports, is_missing
 
 _POOLINGS = ("mean", "max")
 _STEPS = 10
@@ -197,13 +197,9 @@ def _check(X):
     if isinstance(column, np.ndarray) and column.ndim == 2 and column.shape[1] == 1:
         column = column[:, 0]
     if isinstance(column, list | pd.Series | np.ndarray):
-        column = ["" if _is_missing(value) else value for value in column]
+        column = ["" if is_missing(value) else value for value in column]
     reports = check_reports(column)
     return Reports(reports.current)
-
-
-def _is_missing(value):
-    return value is None or (not isinstance(value, str) and np.ndim(value) == 0 and pd.isna(value))
 
 
 def _pool(vectors, sizes, how):

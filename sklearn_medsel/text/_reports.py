@@ -118,7 +118,7 @@ def _texts(values, name, *, may_miss=False):
     if not values:
         raise ValueError(f"{name} is empty: at least one report is needed.")
     is_text = np.array([isinstance(value, str) for value in values])
-    missing = np.array([_is_missing(value) for value in values])
+    missing = np.array([is_missing(value) for value in values])
     wrong = ~is_text & ~missing
     if wrong.any():
         kind = type(values[np.flatnonzero(wrong)[0]]).__name__
@@ -134,10 +134,6 @@ def _texts(values, name, *, may_miss=False):
     return [str(value) for value in values]
 
 
-def _is_missing(value):
-    return (
-        value is None
-        or value is pd.NA
-        or value is pd.NaT
-        or (isinstance(value, float) and np.isnan(value))
-    )
+def is_missing(value):
+    """Tell whether a single value stands for a missing one: None, NaN, NA or NaT."""
+    return pd.api.types.is_scalar(value) and bool(pd.isna(value))

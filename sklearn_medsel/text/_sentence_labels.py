@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sklearn_medsel.text._reports import is_missing
+
 _FORM = (
     "sentence_y has one entry per report: None for no labels, a 0 or 1 for each of its sentences "
     "as the splitter cuts them (1 = carries the finding), or the marked passages as pairs "
@@ -57,7 +59,7 @@ def check_sentence_y(sentence_y, bags, *, required=False):
 
 def _one_report(row, given, sentences):
     """Labels of one report's sentences, from either form."""
-    if _is_missing(given):
+    if is_missing(given):
         return np.full(len(sentences), np.nan)
     try:
         labels = np.asarray(list(given), dtype=float)
@@ -80,10 +82,6 @@ def _one_report(row, given, sentences):
     if not np.isin(labels, (0, 1)).all():
         raise ValueError(f"sentence_y holds something else than 0 and 1 at row {row}.")
     return labels
-
-
-def _is_missing(given):
-    return given is None or (isinstance(given, float) and np.isnan(given))
 
 
 def _overlapping(passages, sentences):
