@@ -22,11 +22,20 @@ _HOME = {
     "logrank_test": "survival",
     "make_survival_y": "survival",
     "prognostic_check": "survival",
+    "CineSequence": "forecasting",
+    "TumourPositionForecaster": "forecasting",
+    "forecast_errors": "forecasting",
     "FeatureImportanceDisplay": "inspection",
+    "HorizonErrorDisplay": "inspection",
     "KaplanMeierDisplay": "inspection",
+    "PlaneAblationDisplay": "inspection",
     "SelectionPathDisplay": "inspection",
     "SelectionStabilityDisplay": "inspection",
+    "TrajectoryDisplay": "inspection",
+    "animate_cine": "inspection",
     "ReportAttentionDisplay": "inspection",
+    "make_breathing": "datasets",
+    "make_cine_phantom": "datasets",
     "make_gene_expression": "datasets",
     "make_reports": "datasets",
     "HashingSentenceEncoder": "text",
@@ -37,7 +46,15 @@ _HOME = {
     "compare_report_classifiers": "text",
     "split_sentences": "text",
 }
-_PACKAGES = ("datasets", "feature_selection", "inspection", "persistence", "survival", "text")
+_PACKAGES = (
+    "datasets",
+    "feature_selection",
+    "forecasting",
+    "inspection",
+    "persistence",
+    "survival",
+    "text",
+)
 
 __all__ = [*sorted(_HOME), *_PACKAGES]
 

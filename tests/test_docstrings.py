@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = (
     "sklearn_medsel.datasets",
     "sklearn_medsel.feature_selection",
+    "sklearn_medsel.forecasting",
     "sklearn_medsel.inspection",
     "sklearn_medsel.persistence",
     "sklearn_medsel.survival",

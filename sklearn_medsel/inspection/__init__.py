@@ -1,15 +1,23 @@
-"""Pictures of what was selected, how sure it is, what it means for survival; marked reports."""
+"""Pictures of selected genes, survival, marked reports, and forecasts of motion."""
 
+from sklearn_medsel.inspection._cine_animation import animate_cine
+from sklearn_medsel.inspection._horizon_error import HorizonErrorDisplay
 from sklearn_medsel.inspection._importance import FeatureImportanceDisplay
 from sklearn_medsel.inspection._kaplan_meier import KaplanMeierDisplay
 from sklearn_medsel.inspection._path import SelectionPathDisplay
+from sklearn_medsel.inspection._plane_ablation import PlaneAblationDisplay
 from sklearn_medsel.inspection._report_attention import ReportAttentionDisplay
 from sklearn_medsel.inspection._stability import SelectionStabilityDisplay
+from sklearn_medsel.inspection._trajectory import TrajectoryDisplay
 
 __all__ = [
     "FeatureImportanceDisplay",
+    "HorizonErrorDisplay",
     "KaplanMeierDisplay",
+    "PlaneAblationDisplay",
     "ReportAttentionDisplay",
     "SelectionPathDisplay",
     "SelectionStabilityDisplay",
+    "TrajectoryDisplay",
+    "animate_cine",
 ]

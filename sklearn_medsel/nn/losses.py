@@ -51,6 +51,30 @@ def squared_error(output, target, weight):
     return (loss * weight).sum(-1) / weight.sum(-1)
 
 
+def squared_distance(output, target, weight):
+    """Weighted mean squared distance of forecasts from the truth, over rows and horizons.
+
+    To give each horizon the same say, divide its weights by persistence's mean squared distance.
+
+    Parameters
+    ----------
+    output : Tensor of shape (..., n, n_axes, n_horizons)
+        Forecasts.
+    target : Tensor of shape (n, n_axes, n_horizons)
+        True values; finite, also where the weight is zero.
+    weight : Tensor of shape (..., n, n_horizons)
+        Weights, not negative; zero where the truth is unknown.
+
+    Returns
+    -------
+    Tensor of shape (...)
+        Loss of each network, in squared units of the target; zero where no row has a weight.
+    """
+    loss = (output - target).square().sum(-2) * weight
+    floor = torch.finfo(weight.dtype).tiny
+    return loss.sum((-2, -1)) / weight.sum((-2, -1)).clamp_min(floor)
+
+
 def cox_loss(output, target, weight, *, ties="efron"):
     """Negative log partial likelihood of Cox's model per event.
 
