@@ -70,6 +70,7 @@ bench: $(BENCH)
 compare: $(PEERS)
 	$(BIN)/python benchmarks/compare_selection.py
 	$(BIN)/python benchmarks/compare_reports.py
+	$(BIN)/python benchmarks/compare_forecasting.py
 
 clean:
 	rm -rf $(VENV) $(DEMO_OUT) build dist *.egg-info .asv .coverage .coverage.* .hypothesis

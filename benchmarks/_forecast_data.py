@@ -8,6 +8,7 @@ import pandas as pd
 from benchmarks._runner import data_folder
 
 AXES = ("x", "y", "z")
+_CINE_RATE = 5.97  # Hz
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Track:
     name, group : str
         The recording, and what is left out together with it: the date or the person.
     t : ndarray of shape (n_steps,)
-        Seconds.
+        Seconds, at the nominal rate: all methods take the rows as uniform steps.
     positions : ndarray of shape (n_steps, n_objects, n_dims)
         Millimetres; several objects are markers that were recorded together.
     n_first : int
@@ -43,6 +44,10 @@ class Track:
     def n_dims(self):
         """Axes of one object."""
         return self.positions.shape[2]
+
+    def cut(self, n_steps):
+        """The first steps alone."""
+        return replace(self, t=self.t[:n_steps], positions=self.positions[:n_steps])
 
     def singles(self):
         """One track per object."""
@@ -84,21 +89,26 @@ class TrackSet:
         train = [track for track in self.tracks if track.group != group]
         return train, [track for track in self.tracks if track.group == group]
 
+    def shorter(self):
+        """Two tracks of each group, and little after their first minute: for a trial."""
+        kept = [track for group in self.groups for track in self.split(group)[1][:2]]
+        return replace(self, tracks=[track.cut(track.n_first + 60) for track in kept])
+
 
 def load_markers():
     """Three markers on chest and abdomen, 3-D, every second sample of 10 Hz, grouped by date."""
-    table = pd.read_parquet(_find("markers_10hz.parquet"))
+    table = pd.read_parquet(cine_file("markers_10hz.parquet"))
     tracks = []
     for sequence, part in table.groupby("sequence"):
         markers = dict(list(part.groupby("marker")))
         places = [marker[["x_mm", "y_mm", "z_mm"]].to_numpy(float) for marker in markers.values()]
-        # The clock is kept in single precision, and the same for the three markers.
+        # The clock, the same for the three markers, says which rows are the first minute.
         t = next(iter(markers.values()))["t_s"].to_numpy(float)[::2]
         tracks.append(
             Track(
                 name=str(sequence),
                 group=part["session"].iloc[0][:8],
-                t=t,
+                t=0.2 * np.arange(len(t)),
                 positions=np.stack(places, axis=1)[::2],
                 n_first=int(np.searchsorted(t, 60.0)),
                 objects=tuple(markers),
@@ -113,21 +123,21 @@ def load_cine_targets():
     As in the publications on them, frames from number 340 (57 s) on are the test.
     """
     tracks = []
-    for path in sorted(_find("").glob("target_ovgu_*.npz")):
+    for path in sorted(cine_file("").glob("target_ovgu_*.npz")):
         name = path.stem.removeprefix("target_ovgu_")
         with np.load(path) as data:
             positions = np.stack([data["si_mm"], data["ap_mm"]], axis=1).astype(float)
-            t = data["t_s"].astype(float)
+        t = np.arange(len(positions)) / _CINE_RATE
         tracks.append(Track(name, name, t, positions[:, None], 340, ("target",)))
     if not tracks:
         raise FileNotFoundError(
             "no target_ovgu_*.npz in the folder of cine data; set MEDSEL_DATA to the folder that "
             "holds cine/."
         )
-    return TrackSet(tracks, (1, 2, 3, 6), 1 / 5.97)
+    return TrackSet(tracks, (1, 2, 3, 6), 1 / _CINE_RATE)
 
 
-SETS = {"markers": load_markers, "cine": load_cine_targets}
+SETS = {"markers": load_markers, "cine_targets": load_cine_targets}
 
 
 def as_frame(tracks):
@@ -140,12 +150,11 @@ def as_frame(tracks):
     Returns
     -------
     DataFrame
-        Columns t, patient (the group), sequence (track and object), and x, y, z as far as there are
-        axes.
+        Columns t, patient (the track), sequence (the object), and x, y, z as far as there are axes.
     """
     parts = [
         pd.DataFrame(
-            {"t": track.t, "patient": track.group, "sequence": f"{track.name} {track.objects[0]}"}
+            {"t": track.t, "patient": track.name, "sequence": track.objects[0]}
             | dict(zip(AXES, track.joint.T, strict=False))
         )
         for whole in tracks
@@ -154,7 +163,8 @@ def as_frame(tracks):
     return pd.concat(parts, ignore_index=True)
 
 
-def _find(name):
+def cine_file(name):
+    """Path of a file in the folder of cine data."""
     path = data_folder().parent / "cine" / name
     if not path.exists():
         raise FileNotFoundError(

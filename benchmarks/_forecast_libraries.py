@@ -54,6 +54,11 @@ class _Library:
             forecasts[n_own - 1 :, :, start : start + track.n_dims] = found * scale + centre
         return forecasts
 
+    def latest(self, scaled):
+        """The forecast of the last row alone, in the units of its history."""
+        with _silence():
+            return self._forecast(scaled[-LENGTH:], LENGTH - 1)[0]
+
 
 class NeuralForecastModel(_Library):
     """A model of neuralforecast, trained on the squared error.

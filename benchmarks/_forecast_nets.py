@@ -30,13 +30,15 @@ class LSTM:
     ----------
     tune : bool
         Whether to go on training on the patient's own first minute.
+    epochs : int
+        Most passes over the training windows.
     random_state : int
     """
 
-    epochs, lr = 30, 2e-3
+    lr = 2e-3
 
-    def __init__(self, *, tune=False, random_state=0):
-        self.tune, self.random_state = tune, random_state
+    def __init__(self, *, tune=False, epochs=30, random_state=0):
+        self.tune, self.epochs, self.random_state = tune, epochs, random_state
 
     def fit(self, train, steps):
         """Train on the other groups."""
@@ -71,6 +73,10 @@ class LSTM:
         forecasts[: n_own - 1] = np.nan
         return forecasts
 
+    def latest(self, scaled):
+        """The forecast of the last row alone, in the units of its history."""
+        return _predict(self.net, _histories(scaled[-LENGTH:]))[0]
+
 
 class OfficialTransformer(LSTM):
     """The authors' code, small: 2 + 1 layers of width 32, 4 heads, projectors of 2 x 32.
@@ -80,7 +86,7 @@ class OfficialTransformer(LSTM):
     have numbers.
     """
 
-    epochs, lr = 30, 1e-3
+    lr = 1e-3
 
     def build(self, n_dims, steps):
         """An untrained net."""

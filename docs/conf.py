@@ -51,6 +51,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "download_all_examples": False,
     "show_signature": False,
+    "matplotlib_animations": True,
     "doc_module": ("sklearn_medsel",),
     "reset_modules": ("matplotlib",),
 }

@@ -1,4 +1,4 @@
-"""scikit-learn estimators for medical data, on torch.
+"""scikit-learn estimators for medical data, on torch: select genes, read reports, follow a tumour.
 
 Public names are listed here and imported on first use: ``import sklearn_medsel`` is quick.
 """

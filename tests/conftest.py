@@ -47,3 +47,43 @@ def no_open_figures():
     left = len(plt.get_fignums())
     plt.close("all")
     assert left == 0, f"{left} figures were left open"
+
+
+@pytest.fixture(scope="session")
+def cine():
+    """A forecaster trained on a few frames of two patients, and a third one with known positions.
+
+    It is meant to be quick, not good. Do not fit it again.
+    """
+    from functools import partial
+    from types import SimpleNamespace
+
+    from sklearn_medsel import TumourPositionForecaster
+    from sklearn_medsel.datasets import make_cine_phantom
+    from sklearn_medsel.forecasting import _forecaster
+
+    data = make_cine_phantom(
+        n_patients=3,
+        duration=20.0,
+        rate=4.0,
+        planes=("coronal", "sagittal"),
+        size=32,
+        pixel_mm=3.5,
+        coughs=0.0,
+        breath_holds=0.0,
+        lost=0.0,
+        bursts=0,
+        random_state=0,
+    )
+    seen = data.groups < 2
+    forecaster = TumourPositionForecaster(
+        horizons=(0.25, 0.5), history=1.0, warmup=8.0, max_epochs=1, random_state=0
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        brief = partial(_forecaster.ImageTracker, max_epochs=1)
+        patch.setattr(_forecaster, "ImageTracker", brief)
+        forecaster.fit(data.X[seen], data.y[seen])
+    X, y = data.X[~seen], data.y[~seen]
+    return SimpleNamespace(
+        forecaster=forecaster, X=X.with_positions(y), y=y, seen=data.X[seen], y_seen=data.y[seen]
+    )

@@ -9,9 +9,12 @@ examples:
   python -m sklearn_medsel select genes.csv --target response --drop sample_id --out results
   python -m sklearn_medsel select genes.parquet --time months --event death --out results
   python -m sklearn_medsel reports reports.csv --text report --target important --out results
+  python -m sklearn_medsel forecast motion.csv --horizons 0.25 0.5 1.0 --out results
   python -m sklearn_medsel demo --out demo
 
 Nothing here is a medical device."""
+
+_LONGEST = 1e6  # s
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,6 +42,7 @@ def build_parser():
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_select(commands)
     _add_reports(commands)
+    _add_forecast(commands)
     _add_demo(commands)
     return parser
 
@@ -160,15 +164,117 @@ def _add_reports(commands):
     )
 
 
+def _add_forecast(commands):
+    parser = commands.add_parser(
+        "forecast",
+        help="forecast tumour positions, judged on patients that training did not see",
+        description=(
+            "Leave out one patient at a time, train on the others, and forecast where the tumour "
+            "will be: from a table of positions (CSV, TSV or parquet; one row per moment), or from "
+            "cine frames (.npz files or DICOM folders, one per recording). Compare with "
+            "persistence, ridge regression and an LSTM, and write errors.csv, forecasts.csv, "
+            "pictures and one self-contained report.html. Not a medical device."
+        ),
+    )
+    parser.set_defaults(module="sklearn_medsel._cli._forecast")
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="+",
+        help="a table; or .npz files, folders of them, or folders of DICOM files",
+    )
+    parser.add_argument(
+        "--horizons",
+        metavar="S",
+        nargs="+",
+        type=_above_zero,
+        default=[0.25, 0.5, 1.0],
+        help="how far ahead to forecast, in s (default 0.25 0.5 1.0)",
+    )
+    roles = parser.add_argument_group("columns, of DATA or of --positions")
+    roles.add_argument("--time", metavar="COLUMN", default="t", help="time in s (default t)")
+    roles.add_argument(
+        "--position",
+        metavar="COLUMN",
+        nargs="+",
+        default=[],
+        help="coordinates in mm, empty where unknown (default x y z)",
+    )
+    roles.add_argument("--patient", metavar="COLUMN", help="whose the row is (default patient)")
+    roles.add_argument(
+        "--sequence", metavar="COLUMN", help="recording of a patient (default sequence, if there)"
+    )
+    roles.add_argument(
+        "--groups", metavar="COLUMN", help="what is left out together (default the patient)"
+    )
+    frames = parser.add_argument_group("frames")
+    frames.add_argument(
+        "--planes",
+        metavar="NAME",
+        nargs="+",
+        default=[],
+        help="planes of .npz files that do not name them, in their order",
+    )
+    frames.add_argument(
+        "--positions",
+        metavar="TABLE",
+        help="known positions; sequence is the name of the recording's file or folder, t counts "
+        "from its first frame",
+    )
+    frames.add_argument(
+        "--targets",
+        metavar="FILE",
+        nargs="+",
+        default=[],
+        help="known positions, one .npz file (si_mm, ap_mm) for each in DATA",
+    )
+    frames.add_argument(
+        "--warmup",
+        metavar="S",
+        type=_above_zero,
+        default=20.0,
+        help="time in which known positions are shown with the frames (default 20)",
+    )
+    job = parser.add_argument_group("forecasting and comparison")
+    job.add_argument(
+        "--history", metavar="S", type=_above_zero, default=4.0, help="to look back (default 4)"
+    )
+    job.add_argument(
+        "--coverage",
+        type=_fraction,
+        default=0.9,
+        help="share of truths that the radius is to hold (default 0.9)",
+    )
+    job.add_argument(
+        "--no-transformer",
+        dest="transformer",
+        action="store_false",
+        help="persistence and ridge only, which is faster",
+    )
+    job.add_argument(
+        "--no-compare",
+        dest="compare",
+        action="store_false",
+        help="leave out the other methods and sets of planes",
+    )
+    job.add_argument("--seed", metavar="N", type=_at_least(0), default=0, help="default 0")
+    job.add_argument("--jobs", metavar="N", type=_n_jobs, help="processes; -1 = one per core")
+    _add_output(parser, "medsel-forecast")
+    parser.add_argument(
+        "--no-model", dest="model", action="store_false", help="do not save the trained model"
+    )
+
+
 def _add_demo(commands):
     parser = commands.add_parser(
         "demo",
-        help="run both jobs, on real lymphoma data (240 patients, 7,399 genes) and made reports",
+        help="run all jobs, on real lymphoma data (240 patients, 7,399 genes), made reports and "
+        "made breathing",
         description=(
             "Select genes for death within two years and for survival in the DLBCL data of the "
             "package "
-            'SurvSet (pip install "sklearn-medsel[demo]"), and find the important ones among made '
-            "radiology reports. Takes about two minutes."
+            'SurvSet (pip install "sklearn-medsel[demo]"), find the important ones among made '
+            "radiology reports, and forecast made breathing. Takes about two minutes."
         ),
     )
     parser.set_defaults(module="sklearn_medsel._cli._demo")
@@ -202,6 +308,16 @@ def _fraction(written):
         value = -1.0
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"must lie between 0 and 1, found {written!r}")
+    return value
+
+
+def _above_zero(written):
+    try:
+        value = float(written)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < _LONGEST:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, found {written!r}")
     return value
 
 

@@ -1,7 +1,9 @@
-"""The demonstration: genes in real data that come with an ordinary package, and made reports."""
+"""The demonstration: genes in real data of an ordinary package, made reports, made breathing."""
 
 import os
 
+from sklearn_medsel._cli._forecast_job import ForecastSettings, analyse_motion
+from sklearn_medsel._cli._forecast_job import plan_steps as plan_forecast_steps
 from sklearn_medsel._cli._job import Settings, analyse, plan_steps
 from sklearn_medsel._cli._output import check_folder, staged_folder
 from sklearn_medsel._cli._progress import Progress
@@ -13,6 +15,8 @@ from sklearn_medsel._cli._select import check_plotting
 _N_GENES = 20  # no single gene passes a false discovery rate of 0.1 in these data
 _REPORTS = "reports"
 _N_REPORTS = 200
+_FORECAST = "forecast"
+_BREATHING = {"n_patients": 3, "duration": 36.0, "rate": 5.0}
 _JOBS = {
     "death-within-two-years": ("classification", "death within two years"),
     "survival": ("survival", "survival"),
@@ -31,11 +35,13 @@ def run(arguments):
     int
         Exit status.
     """
+    from sklearn_medsel._cli._forecast_output import summary as forecast_summary
     from sklearn_medsel._cli._report import summary, write_results
     from sklearn_medsel._cli._reports_output import summary as report_summary
 
     # A second run may replace what the first one wrote, and nothing else.
-    folder = check_folder(arguments.out, force=arguments.force, replaceable=(*_JOBS, _REPORTS))
+    replaceable = (*_JOBS, _REPORTS, _FORECAST)
+    folder = check_folder(arguments.out, force=arguments.force, replaceable=replaceable)
     check_plotting()
     steps = {
         f"{outcome}: {step}": share
@@ -43,6 +49,8 @@ def run(arguments):
         for step, share in plan_steps(compare=True, survival=task == "survival").items()
     }
     steps |= {f"{_REPORTS}: {step}": share for step, share in plan_report_steps().items()}
+    forecast_steps = plan_forecast_steps(_forecast_settings())
+    steps |= {f"{_FORECAST}: {step}": share for step, share in forecast_steps.items()}
     with Progress(steps, mode=arguments.progress) as progress, staged_folder(folder) as stage:
         all_results = {}
         for name, (task, outcome) in _JOBS.items():
@@ -56,12 +64,16 @@ def run(arguments):
             all_results[name] = results
         progress.prefix = f"{_REPORTS}: "
         reports = _read_reports(progress, stage / _REPORTS)
+        progress.prefix = f"{_FORECAST}: "
+        forecasts = _forecast_breathing(progress, stage / _FORECAST)
     for results in all_results.values():
         print(f"== DLBCL, {results.samples.outcome} ==\n{summary(results)}\n")
     print(f"== Made reports, each with the one before ==\n{report_summary(reports)}\n")
+    print(f"== Made breathing ==\n{forecast_summary(forecasts)}\n")
     for name in all_results:
         print(f"Report: {folder / name / 'report.html'}")
     print(f"Report: {folder / _REPORTS / 'reports.html'}")
+    print(f"Report: {folder / _FORECAST / 'report.html'}")
     return 0
 
 
@@ -87,6 +99,30 @@ def _read_reports(progress, folder):
     with progress.step("writing the page"):
         folder.mkdir()
         write_reports(results, folder)
+    return results
+
+
+def _forecast_settings():
+    return ForecastSettings(
+        ("made breathing",), position=("SI", "AP", "LR"), command="python -m sklearn_medsel demo"
+    )
+
+
+def _forecast_breathing(progress, folder):
+    """Forecast made breathing of patients left out; write what came out to a new folder."""
+    from sklearn_medsel._cli._forecast_output import write_forecasts
+    from sklearn_medsel._cli._read_motion import motion_from_table
+    from sklearn_medsel.datasets import make_breathing
+
+    settings = _forecast_settings()
+    with progress.step("reading the data"):
+        data = make_breathing(**_BREATHING, random_state=settings.seed)
+        axes = dict(zip(("x", "y", "z"), settings.position, strict=True))
+        motion = motion_from_table(data.X.rename(columns=axes), settings)
+    results = analyse_motion(motion, settings, progress=progress)
+    with progress.step("writing the page"):
+        folder.mkdir()
+        write_forecasts(results, folder)
     return results
 
 

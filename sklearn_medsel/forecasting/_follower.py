@@ -40,6 +40,11 @@ class MotionModel:
         Errors of the mixture in training patients, in units of their amplitudes.
     longest_gap : float
         Time between samples, in s, over which a path is not continued.
+    step_variance : float
+        Mean squared error per axis of the shortest forecast, in units of the squared amplitude.
+    doubt_gain : ndarray of shape (n_horizons,)
+        How much of the variance of positions found in frames goes into the squared radius: errors
+        seen in a patient are against found positions, not against the truth.
     coverage : float
     adapts : bool
         Whether the ridge becomes the patient's own.
@@ -57,10 +62,16 @@ class MotionModel:
     weights: np.ndarray
     usual_errors: np.ndarray
     longest_gap: float
+    step_variance: float
+    doubt_gain: np.ndarray
     coverage: float = 0.9
     adapts: bool = True
     learned: object = None
     window_ages: np.ndarray | None = None
+
+    def __deepcopy__(self, memo):
+        """Return itself: it never changes, and copies of sessions share it."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -79,8 +90,10 @@ class Step:
         Positions forecast by each expert, in mm.
     forecast : ndarray of shape (n_horizons, n_dims)
         Position forecast by their mixture, in mm.
+    own_radius : ndarray of shape (n_horizons,)
+        Radius that holds the positions found later, in mm.
     radius : ndarray of shape (n_horizons,)
-        Radius around it, in mm.
+        Radius that holds the truth, in mm.
     observed : bool
         Whether the position was seen and not carried on.
     window : tuple of ndarray or None
@@ -97,6 +110,7 @@ class Step:
     features: np.ndarray
     experts: np.ndarray
     forecast: np.ndarray
+    own_radius: np.ndarray
     radius: np.ndarray
     observed: bool
     window: tuple | None = None
@@ -113,15 +127,17 @@ class MotionFollower:
         What is known before.
     n_dims : int
         Axes of a position.
+    networks : list of OnnxNetwork or None, default=None
+        Networks of the transformer, where they do not run in torch.
     """
 
-    def __init__(self, model, n_dims):
+    def __init__(self, model, n_dims, networks=None):
         self.model, self._n_dims = model, n_dims
         self.trace = MotionTrace(model.basis, n_dims, model.scale, 2 * model.horizons[-1])
         self._ridge = PatientRidge(model.population)
         self._mixture = ExpertMixture(model.weights)
         self._radii = [AdaptiveRadius(model.coverage, usual) for usual in model.usual_errors]
-        self._learned = None if model.learned is None else model.learned.start()
+        self._learned = None if model.learned is None else model.learned.start(networks)
         self._waiting = [deque() for _ in model.horizons]
         self._to_learn = deque()
         self._seen = None  # time of the last position that was observed
@@ -134,16 +150,28 @@ class MotionFollower:
         Both NaN where nothing is known, as at the start or after a gap.
         """
         unknown = np.full(self._n_dims, np.nan)
-        if self.step is None or t - self.step.t > self.model.longest_gap:
+        if self.step is None or t - self._seen > self.model.longest_gap:
             return unknown, unknown
         times = self.step.t + np.concatenate([[0.0], self.model.horizons])
         path = np.vstack([self.step.position, self.step.forecast])
         position = np.array([np.interp(t, times, axis) for axis in path.T])
-        variance = np.where(np.isnan(self._variance), self.step.scale**2, self._variance)
+        # errors against found positions look smaller than they are: not below what is usual
+        variance = np.fmax(self._variance, self.model.step_variance * self.step.scale**2)
         return position, variance * max(1.0, (t - self._seen) / self.model.basis.interval) ** 2
 
-    def follow(self, t, position=None, use_network=True):
+    def follow(self, t, position=None, doubt=0.0, use_network=True):
         """Take the position at time `t`, or none if it was not seen, and forecast.
+
+        Parameters
+        ----------
+        t : float
+            In s.
+        position : ndarray of shape (n_dims,) or None, default=None
+            In mm.
+        doubt : float, default=0.0
+            Its variance, summed over the axes, in mm^2.
+        use_network : bool, default=True
+            Whether the transformer takes part.
 
         Returns
         -------
@@ -162,10 +190,14 @@ class MotionFollower:
         if observed:
             self._seen = t
             self._learn(t)
-        self.step = self._forecast(t, observed, use_network)
+        self.step = self._forecast(t, observed, doubt, use_network)
         if observed:
             self._remember(self.step)
         return self.step
+
+    def believed(self, t):
+        """Position (n_dims,) that was believed at an earlier time; None if there was none."""
+        return self.trace.at([t])[0] if len(self.trace) else None
 
     def correct(self, t, position):
         """Put a true position in place of what was believed at time `t`."""
@@ -178,7 +210,7 @@ class MotionFollower:
             waiting.clear()
         self.step = None
 
-    def _forecast(self, t, observed, use_network):
+    def _forecast(self, t, observed, doubt, use_network):
         model, trace = self.model, self.trace
         features, scale = model.basis.describe(trace), trace.scale
         position = trace.position.copy()
@@ -193,6 +225,7 @@ class MotionFollower:
                 moves["transformer"] = self._learned.forecast(*hidden, base)
         experts = position + np.stack([moves[name] for name in model.experts])
         ages = model.window_ages
+        own_radius = np.array([part.radius(scale) for part in self._radii])
         return Step(
             t=t,
             position=position,
@@ -200,16 +233,16 @@ class MotionFollower:
             features=features,
             experts=experts,
             forecast=self._mixture.mix(experts),
-            radius=self._radius_now(t, scale),
+            own_radius=own_radius,
+            radius=self._radius_now(t, np.sqrt(own_radius**2 + model.doubt_gain * doubt)),
             observed=observed,
             window=None if ages is None else read_window(trace, ages),
             base=moves["ridge"],
             hidden=hidden,
         )
 
-    def _radius_now(self, t, scale):
+    def _radius_now(self, t, radius):
         """Radius per horizon; after a lost frame, that of a forecast from the last one seen."""
-        radius = np.array([part.radius(scale) for part in self._radii])
         age = t - self._seen
         if age <= 0:
             return radius
@@ -252,7 +285,7 @@ class MotionFollower:
         """Use one forecast that came due for the weights, the radius and the variance."""
         self._mixture.learn(t, horizon, step.experts[:, horizon] - truth)
         miss = step.forecast[horizon] - truth
-        self._radii[horizon].learn(float(np.linalg.norm(miss)), step.radius[horizon])
+        self._radii[horizon].learn(float(np.linalg.norm(miss)), step.own_radius[horizon])
         if horizon == 0:
             square = miss**2
             known = np.where(np.isnan(self._variance), square, self._variance)

@@ -1,5 +1,6 @@
 """Forecast where a tumour will be while the patient breathes: the estimator."""
 
+import copy
 from dataclasses import replace
 from numbers import Integral, Real
 
@@ -13,17 +14,19 @@ from sklearn_medsel.base import draw_seeds, one_thread, progress, resolve_device
 from sklearn_medsel.forecasting._alignment import truth_at
 from sklearn_medsel.forecasting._learned_expert import LearnedExpert
 from sklearn_medsel.forecasting._motion import MotionBasis
+from sklearn_medsel.forecasting._onnx import export_networks, load_networks
 from sklearn_medsel.forecasting._population import Path, PopulationTeacher, add_learned
 from sklearn_medsel.forecasting._recording import Recording
 from sklearn_medsel.forecasting._session import ForecastSession
 from sklearn_medsel.forecasting._signal import SignalMap
-from sklearn_medsel.forecasting._steps import read_steps, read_truth
+from sklearn_medsel.forecasting._steps import FRAMES_OR_NUMBERS, read_steps, read_truth
 from sklearn_medsel.forecasting._tracker import ImageTracker
 from sklearn_medsel.forecasting._watch import PatientWatch, watch_recording
 
 EXPERTS = ("persistence", "ridge", "transformer")
 _LINEAR = ("persistence", "ridge")
 _SAME = 1e-6  # s
+_TRACKER_FOLDS = 3
 
 
 class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
@@ -54,7 +57,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         Planes of a `CineSequence` to use, such as ``("coronal", "sagittal")``.
     history : float, default=4.0
         How far to look back closely, in s: about one breath. Slower averages look further.
-    experts : sequence of str, default=("persistence", "ridge", "transformer")
+    experts : str or sequence of str, default=("persistence", "ridge", "transformer")
         Who forecasts.
     adapt : {"linear", "none"}, default="linear"
         Whether the ridge regression becomes the patient's own, or stays the population's.
@@ -84,6 +87,8 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         How the columns of a table become positions; nothing is done where they are positions.
     weights_ : ndarray of shape (n_horizons, n_experts)
         Weights of the experts a new patient starts with.
+    horizons_ : ndarray of shape (n_horizons,)
+        Horizons that were learnt, in s.
     interval_ : float
         Usual time between steps, in s.
     planes_ : tuple of str or None
@@ -120,7 +125,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         "horizons": ["array-like"],
         "planes": [StrOptions({"all"}), "array-like"],
         "history": [Interval(Real, 0, None, closed="neither")],
-        "experts": ["array-like"],
+        "experts": [str, "array-like"],
         "adapt": [StrOptions({"linear", "none"})],
         "coverage": [Interval(Real, 0, 1, closed="neither")],
         "warmup": [Interval(Real, 0, None, closed="left")],
@@ -188,6 +193,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         horizons, experts = self._horizons(), self._experts()
         steps = read_steps(self, X, reset=True)
         truth = read_truth(y, steps)
+        self.horizons_ = horizons
         self.planes_ = None if steps.cine is None else tuple(steps.cine.planes)
         self.pixel_mm_ = None if steps.cine is None else _usual_pixels(steps.cine)
         self.n_dims_ = truth.shape[1]
@@ -208,16 +214,16 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         self.tracker_ = self._make_tracker(seeds[1]) if steps.cine is not None else None
         n_ticks = self._n_ticks(steps, stretches, experts)
         with progress(self, X, y, n_steps=n_ticks) as tick, one_thread():
+            doubt = None
             if steps.cine is None:
                 self.signal_map_ = SignalMap.learn(steps.signal, truth)
                 seen = self.signal_map_(steps.signal)
             else:
                 self.signal_map_ = None
-                self.tracker_.fit(_recordings(steps, truth), on_epoch=tick)
-                paths = _paths(steps, stretches, truth, truth)
-                model, _ = teacher.teach(paths, _LINEAR, tick)
-                seen = self._find_positions(steps, truth, model, tick)
-            paths = _paths(steps, stretches, seen, truth)
+                exact = _paths(steps, stretches, truth, truth)
+                model, _ = teacher.teach(exact, _LINEAR, tick)
+                seen, doubt = self._train_tracker(steps, truth, model, tick)
+            paths = _paths(steps, stretches, seen, truth, doubt)
             linear = tuple(name for name in experts if name != "transformer")
             model, followed = teacher.teach(paths, linear or _LINEAR, tick)
             if "transformer" in experts:
@@ -292,7 +298,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self)
         steps = read_steps(self, X, reset=False)
-        truth = truth_at(read_truth(y, steps), steps.t, steps.first, self._horizons())
+        truth = truth_at(read_truth(y, steps), steps.t, steps.first, self.horizons_)
         square = ((self._run(X)[0] - truth) ** 2).sum(axis=2)
         known = np.isfinite(square)
         if not known.any(axis=0).all():
@@ -302,7 +308,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
             )
         return -float(np.sqrt(np.nanmean(square, axis=0)).mean())
 
-    def start_session(self, reference=None, warmup=None, deadline=None, pixel_mm=None):
+    def start_session(self, reference=None, warmup=None, deadline=None, pixel_mm=None, onnx=None):
         """Begin to follow a patient live; see `ForecastSession`.
 
         Parameters
@@ -318,14 +324,48 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         pixel_mm : float or dict of str to float, default=None
             Pixel size in mm; None: that of the reference, or the usual one in training.
 
+        onnx : str or Path, default=None
+            Folder that `export_onnx` wrote: the transformer then runs in onnxruntime.
+
         Returns
         -------
         ForecastSession
+            Ready for its first update.
         """
         check_is_fitted(self)
         return ForecastSession(
-            self, reference=reference, warmup=warmup, deadline=deadline, pixel_mm=pixel_mm
+            self,
+            reference=reference,
+            warmup=warmup,
+            deadline=deadline,
+            pixel_mm=pixel_mm,
+            onnx=onnx,
         )
+
+    def export_onnx(self, folder):
+        """Write the networks of the transformer as ONNX files, for `start_session`.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Where to; made if it is not there.
+
+        Returns
+        -------
+        list of Path
+            The files.
+
+        Raises
+        ------
+        ValueError
+            If there is no transformer among the experts.
+        ImportError
+            If the extra ``onnx`` is not installed.
+        """
+        check_is_fitted(self)
+        if self.model_.learned is None:
+            raise ValueError("experts has no 'transformer', so there is no network to export.")
+        return export_networks(self.model_.learned, self.n_dims_, folder)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -339,8 +379,14 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         steps = read_steps(self, X, reset=False)
         if (steps.cine is None) != (self.tracker_ is None):
-            raise ValueError("X must be frames where training had frames, and numbers elsewhere.")
+            raise ValueError(FRAMES_OR_NUMBERS)
         if self.signal_map_ is not None:
+            known = self.signal_map_.n_signals(self.n_dims_)
+            if steps.signal.shape[1] != known:
+                raise ValueError(
+                    f"X has {steps.signal.shape[1]} column(s) of positions or signals, but "
+                    f"training had {known}."
+                )
             steps = replace(steps, signal=self.signal_map_(steps.signal))
         n_horizons = len(self._asked)
         forecast = np.full((len(steps), n_horizons, self.n_dims_), np.nan)
@@ -354,15 +400,17 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
                         radius[row] = step.radius[self._asked]
         return forecast, radius
 
-    def _watch(self, reference=None):
+    def _watch(self, reference=None, onnx=None):
         """Make what follows one patient."""
+        networks = None if onnx is None else load_networks(onnx)
         tracker = None if self.tracker_ is None else self.tracker_.start(reference)
-        return PatientWatch(self.model_, self.n_dims_, tracker)
+        return PatientWatch(self.model_, self.n_dims_, tracker, networks)
 
     @property
     def _asked(self):
         """Where the user's horizons stand among those of the model."""
-        return np.searchsorted(self.model_.horizons, self._horizons() - _SAME)
+        apart = np.abs(self.model_.horizons[:, None] - self.horizons_)
+        return apart.argmin(axis=0)
 
     def _horizons(self):
         horizons = np.asarray(self.horizons, dtype=float)
@@ -380,16 +428,33 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
             raise ValueError(f"experts must be some of {EXPERTS}, found {self.experts!r}.")
         return tuple(name for name in EXPERTS if name in experts)
 
-    def _find_positions(self, steps, truth, model, tick):
-        """Positions that the tracker finds in the frames of its own training, (n_steps, n_dims)."""
-        seen = np.full(truth.shape, np.nan)
+    def _train_tracker(self, steps, truth, model, tick):
+        """Train what finds positions in frames; and find them in frames it has not seen.
+
+        Returns positions (n_steps, n_dims) in mm and their variances, summed over axes (n_steps,).
+        Each recording is read by a tracker trained on other patients, so that the forecaster
+        learns how well positions will be found in a new one.
+        """
+        recordings = steps.recordings()
+        patients = np.array([steps.patient[rows.start] for rows in recordings])
+        folds = _split(patients)
         labelled = replace(steps, cine=steps.cine.with_positions(truth))
-        for rows in steps.recordings():
-            watch = PatientWatch(model, self.n_dims_, self.tracker_.start())
-            for row, _, fix in watch_recording(watch, labelled, rows, self.warmup):
-                seen[row] = fix.position
-            tick()
-        return seen
+        seen, doubt = np.full(truth.shape, np.nan), np.full(len(steps), np.nan)
+        for held_out in folds:
+            known = [r for r, out in zip(recordings, held_out, strict=True) if not out]
+            known = known or recordings
+            tracker = copy.copy(self.tracker_).fit(_recordings(steps, truth, known), tick)
+            for rows in (r for r, out in zip(recordings, held_out, strict=True) if out):
+                watch = PatientWatch(model, self.n_dims_, tracker.start())
+                for row, _, fix in watch_recording(watch, labelled, rows, self.warmup):
+                    seen[row], doubt[row] = fix.position, fix.variance.sum()
+                seen[rows] += watch.origin
+                tick()
+        if len(folds) > 1:
+            self.tracker_.fit(_recordings(steps, truth, recordings), tick)
+        else:
+            self.tracker_ = tracker
+        return seen, doubt
 
     def _make_tracker(self, seed):
         """Make what finds positions in frames."""
@@ -405,21 +470,40 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         """Most steps that progress can show."""
         n_ticks = 2 * len(stretches)
         if steps.cine is not None:
-            n_ticks += 2 * len(stretches) + len(steps.recordings()) + self.tracker_.max_epochs
+            n_ticks += 2 * len(stretches) + len(steps.recordings())
+            n_ticks += (_TRACKER_FOLDS + 1) * self.tracker_.max_epochs
         if "transformer" in experts:
             n_ticks += self.max_epochs
         return n_ticks
 
 
-def _paths(steps, stretches, seen, truth):
+def _paths(steps, stretches, seen, truth, doubt=None):
     """One path per stretch without a gap."""
     return [
-        Path(steps.patient[rows.start], steps.t[rows], seen[rows], truth[rows])
+        Path(
+            steps.patient[rows.start],
+            steps.t[rows],
+            seen[rows],
+            truth[rows],
+            None if doubt is None else doubt[rows],
+        )
         for rows in stretches
     ]
 
 
-def _recordings(steps, truth):
+def _split(patients):
+    """Part recordings by patient into a few folds: masks of those held out.
+
+    With one patient only, nothing can be held out; the one fold then holds its own training.
+    """
+    names, codes = np.unique(patients, return_inverse=True)
+    n_folds = min(_TRACKER_FOLDS, len(names))
+    if n_folds == 1:
+        return [np.ones(len(patients), bool)]
+    return [codes % n_folds == fold for fold in range(n_folds)]
+
+
+def _recordings(steps, truth, chosen):
     """Recordings as the tracker learns from them."""
     cine = steps.cine
     return [
@@ -430,7 +514,7 @@ def _recordings(steps, truth):
             pixel_mm=cine.pixel_mm[rows.start],
             positions=truth[rows],
         )
-        for rows in steps.recordings()
+        for rows in chosen
     ]
 
 

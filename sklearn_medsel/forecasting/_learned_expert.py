@@ -1,9 +1,11 @@
 """The Transformer as an expert: trained on many patients, its last layer becomes the patient's own.
 
 The last layer is linear, so that it adapts as the ridge does: exactly, by sufficient statistics,
-with the trained layer as its prior.
+with the trained layer as its prior. Two networks from different starts forecast, and their mean
+counts.
 """
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +17,7 @@ from sklearn_medsel.forecasting._alignment import truth_at
 from sklearn_medsel.nn.losses import squared_distance
 from sklearn_medsel.nn.nonstationary import MotionWindows, NonstationaryTransformer
 
+_MEMBERS = 2
 _SIZE = {"d_model": 16, "n_heads": 2, "n_layers": 1, "d_ff": 32, "d_hidden": 16}
 _LEARNING_RATE = 3e-3
 _WEIGHT_DECAY = 1e-2
@@ -38,18 +41,18 @@ class LearnedExpert:
         Times before now of what it reads, in s, the longest first.
     residual : bool
         Whether it corrects the ridge.
-    weights : dict of str to ndarray
-        State of the network.
-    last : ndarray of shape (d_model + 1,)
-        Its last layer and bias.
-    gram : ndarray of shape (n_horizons, d_model + 1, d_model + 1)
-        Mean products, over training samples and axes, of what the last layer reads.
+    weights : list of dict of str to ndarray
+        State of each network.
+    last : ndarray of shape (n_members, d_model + 1)
+        Their last layers, with the bias.
+    gram : ndarray of shape (n_members, n_horizons, d_model + 1, d_model + 1)
+        Mean products, over training samples and axes, of what the last layers read.
     """
 
     horizons: np.ndarray
     ages: np.ndarray
     residual: bool
-    weights: dict
+    weights: list
     last: np.ndarray
     gram: np.ndarray
 
@@ -68,7 +71,7 @@ class LearnedExpert:
         device : torch.device
         seed : int
         tick : callable
-            Called after each epoch; training stops where it returns True.
+            Called after each epoch of the first network.
 
         Returns
         -------
@@ -76,46 +79,52 @@ class LearnedExpert:
         """
         ages = teacher.window_ages
         windows, moves, weight = _samples(paths, followed, teacher.horizons, ages, residual, seed)
-        with seeded(seed):
-            module = _module(teacher.horizons, residual, seed)
-        inputs = MotionWindows(*(None if part is None else part.to(device) for part in windows))
-        train_by_adam(
-            module.to(device),
-            squared_distance,
-            Rows(inputs, moves.to(device), weight.to(device)),
-            max_epochs=max_epochs,
-            learning_rate=_LEARNING_RATE,
-            weight_decay=_WEIGHT_DECAY,
-            batch_size=_BATCH,
-            seed=seed,
-            on_epoch=tick,
-        )
-        module = module.cpu().eval()
-        leave = module.leave
-        last = np.append(leave.weight.detach().numpy()[0], leave.bias.detach().numpy())
-        with torch.inference_mode():
-            hidden, _ = module.describe(**MotionWindows(*windows)[slice(None)])
-        inputs = _with_one(hidden)
-        gram = np.einsum("nahi,nahj->hij", inputs, inputs) / (inputs.shape[0] * inputs.shape[1])
+        weights, last, gram = [], [], []
+        for member in range(_MEMBERS):
+            with seeded(seed + member):
+                module = _module(teacher.horizons, residual, seed + member)
+            rows = Rows(MotionWindows(*_moved(windows, device)), *_moved((moves, weight), device))
+            train_by_adam(
+                module.to(device),
+                squared_distance,
+                rows,
+                max_epochs=max_epochs,
+                learning_rate=_LEARNING_RATE,
+                weight_decay=_WEIGHT_DECAY,
+                batch_size=_BATCH,
+                seed=seed + member,
+                on_epoch=tick if member == 0 else None,
+            )
+            module = module.cpu().eval()
+            with torch.inference_mode():
+                hidden, _ = module.describe(**MotionWindows(*windows)[slice(None)])
+            inputs = _with_one(hidden)
+            gram.append(np.einsum("nahi,nahj->hij", inputs, inputs) / inputs[:, :, 0, 0].size)
+            leave = module.leave
+            last.append(np.append(leave.weight.detach().numpy()[0], leave.bias.detach().numpy()))
+            weights.append(to_arrays(module))
         return cls(
             horizons=teacher.horizons,
             ages=ages,
             residual=residual,
-            weights=to_arrays(module),
-            last=last.astype(float),
-            gram=gram,
+            weights=weights,
+            last=np.array(last, dtype=float),
+            gram=np.array(gram),
         )
 
-    def start(self):
-        """Begin to forecast for one patient."""
-        return PatientExpert(self)
+    def start(self, networks=None):
+        """Begin to forecast for one patient, by these networks where they run elsewhere."""
+        return PatientExpert(self, networks)
 
-    def module(self):
-        """Build the network."""
-        with seeded(0):
-            module = _module(self.horizons, self.residual, 0)
-        module.load_state_dict(to_tensors(self.weights))
-        return module.eval()
+    def modules(self):
+        """Build the networks."""
+        modules = []
+        for weights in self.weights:
+            with seeded(0):
+                module = _module(self.horizons, self.residual, 0)
+            module.load_state_dict(to_tensors(weights))
+            modules.append(module.eval())
+        return modules
 
 
 class PatientExpert:
@@ -124,42 +133,59 @@ class PatientExpert:
     Parameters
     ----------
     expert : LearnedExpert
+    networks : list of OnnxNetwork or None, default=None
+        Run in place of torch's.
     """
 
-    def __init__(self, expert):
+    def __init__(self, expert, networks=None):
         self._expert = expert
-        self._module = expert.module()
-        self._prior = _PRIOR_SAMPLES * expert.gram + _SHRINKAGE * np.eye(expert.gram.shape[1])
-        self._prior_cross = self._prior @ expert.last
+        self._modules = expert.modules() if networks is None else networks
+        self._ages = to_tensor(expert.ages[None].astype(np.float32))
+        self._prior = _PRIOR_SAMPLES * expert.gram + _SHRINKAGE * np.eye(expert.gram.shape[-1])
+        self._prior_cross = np.einsum("mhij,mj->mhi", self._prior, expert.last)
         self._gram, self._cross = np.zeros_like(self._prior), np.zeros_like(self._prior_cross)
-        self._last = np.tile(expert.last, (len(expert.horizons), 1))
+        self._last = np.repeat(expert.last[:, None], len(expert.horizons), axis=1)
         self._t = self._solved = None
 
+    def __deepcopy__(self, memo):
+        """Copy what is the patient's; the networks do not change."""
+        twin = copy.copy(self)
+        for name in ("_gram", "_cross", "_last"):
+            setattr(twin, name, getattr(self, name).copy())
+        return twin
+
+    def __getstate__(self):
+        """Leave the networks out of a pickle; they are built again by torch."""
+        return self.__dict__ | {"_modules": None}
+
+    def __setstate__(self, state):
+        """Build the networks again."""
+        self.__dict__.update(state)
+        self._modules = self._expert.modules()
+
     def describe(self, trace, base):
-        """What the last layer reads at a trace's last sample; see `forecast`.
+        """What the last layers read at a trace's last sample; see `forecast`.
 
         Returns
         -------
-        hidden : ndarray of shape (n_dims, n_horizons, d_model + 1)
+        hidden : ndarray of shape (n_members, n_dims, n_horizons, d_model + 1)
         scale : float
-            Unit of the last layer's output, in mm.
+            Unit of their output, in mm.
         """
         window, observed = read_window(trace, self._expert.ages)
         inputs = MotionWindows(
             to_tensor(window[None].astype(np.float32)),
-            to_tensor(self._expert.ages[None].astype(np.float32)),
+            self._ages,
             to_tensor(observed[None]),
             to_tensor(base.T[None].astype(np.float32)) if self._expert.residual else None,
-        )
+        )[slice(None)]
         with torch.inference_mode():
-            hidden, scale = self._module.describe(**inputs[slice(None)])
-        return np.pad(
-            hidden[0].double().numpy(), [(0, 0)] * 2 + [(0, 1)], constant_values=1.0
-        ), float(scale)
+            parts = [module.describe(**inputs) for module in self._modules]
+        return np.stack([_with_one(hidden[0]) for hidden, _ in parts]), float(parts[0][1])
 
     def forecast(self, hidden, scale, base):
         """Displacements (n_horizons, n_dims) in mm, of a base forecast (mm) that is corrected."""
-        moves = scale * np.einsum("ahi,hi->ha", hidden, self._last)
+        moves = scale * np.einsum("mahi,mhi->ha", hidden, self._last) / len(hidden)
         return moves + base if self._expert.residual else moves
 
     def learn(self, t, hidden, scale, base, moves):
@@ -170,8 +196,8 @@ class PatientExpert:
             self._cross *= fading
         self._t = t
         target = (moves - base if self._expert.residual else moves) / scale
-        self._gram += np.einsum("ahi,ahj->hij", hidden, hidden)
-        self._cross += np.einsum("ahi,ha->hi", hidden, target)
+        self._gram += np.einsum("mahi,mahj->mhij", hidden, hidden)
+        self._cross += np.einsum("mahi,ha->mhi", hidden, target)
         if self._solved is None or t - self._solved >= _REFIT:
             cross = self._prior_cross + self._cross
             self._last = np.linalg.solve(self._prior + self._gram, cross[..., None])[..., 0]
@@ -182,6 +208,11 @@ def read_window(trace, ages):
     """Positions (n_dims, n_tokens) some time before now, relative to now in mm; which exist."""
     times = trace.t - ages
     return (trace.at(times) - trace.position).T, times >= trace.start - 1e-6
+
+
+def _moved(tensors, device):
+    """Tensors on a device; None stays."""
+    return [None if part is None else part.to(device) for part in tensors]
 
 
 def _with_one(hidden):

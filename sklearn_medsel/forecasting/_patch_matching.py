@@ -19,7 +19,8 @@ _REACH_MM = (26.0, 14.0)  # along rows and columns
 _FINE = 2  # pixels around the coarse match
 _NORMAL_SPREAD = 50.0  # grey values: what the reference's standard deviation is scaled to
 _NOISE = 1.0  # grey values: keeps flat patches from matching noise
-_LOCAL = 15  # pixels: neighbourhood that shading is taken from
+_LOCAL = 7  # pixels at half resolution: neighbourhood that shading is taken from
+_SHADE = 7.0  # grey values: keeps noise in air from being blown up
 _CHUNK = 32  # frames matched at once
 _DOWN = torch.tensor([-1, -1, -1, 0, 0, 0, 1, 1, 1])
 _RIGHT = torch.tensor([-1, 0, 1] * 3)
@@ -132,12 +133,14 @@ class PatchGrid:
         self._coarse_centres = torch.minimum((self.centres // 2).clamp_min(low), most)
         wide = [low + reach for reach in self.reach]
         self._coarse_window = _window(self._coarse_centres, wide, self.reach, small[1])
+        near = [reach - low for reach in self.reach]
+        self._coarse_place = _window(self._coarse_centres, self.reach, near, small[1])
         self._coarse_patch = _window(self._coarse_centres, [low, low], [0, 0], small[1])
         self._fine_patch = _window(self.centres, [self.half] * 2, [0, 0], width)
         self._margin = self.half + _FINE
-        offsets = torch.arange(-self._margin, self._margin + 1)
-        self._padded_width = width + 2 * self._margin
-        self._fine_offsets = offsets[:, None] * self._padded_width + offsets
+        self._rows, self._fine_offsets = _steps(self._margin, width + 2 * self._margin)
+        self._local_rows, offsets = _steps(_FINE, width + 2 * _FINE)
+        self._local_offsets = offsets.flatten()
         self._limit = torch.tensor([height - 1, width - 1])
 
     def cut(self, frame):
@@ -177,44 +180,52 @@ class PatchGrid:
         """Find the patches of a few frames."""
         n, n_patches = len(frames), len(self.centres)
         (up, across), low = self.reach, self.coarse_half
-        small = pad(_half(frames)[:, None], (across, across, up, up), mode="replicate")
+        small = pad(_half(frames)[:, None], (across, across, up, up), mode="replicate")[:, 0]
         windows = small.flatten(1)[:, self._coarse_window]
-        correlation = _correlate(windows, patches.coarse, 2 * low + 1)[0]
-        best = correlation.flatten(2).argmax(2)
+        spread = _local(small, 2 * low + 1)[1].flatten(1)[:, self._coarse_place]
+        best = (_products(windows, patches.coarse) / spread).flatten(2).argmax(2)
         columns = 2 * across + 1
         coarse = torch.stack([best // columns - up, best % columns - across], -1)
 
         centres = torch.minimum((self.centres + 2 * coarse).clamp_min(0), self._limit)
-        padded = pad(frames[:, None], (self._margin,) * 4, mode="replicate").flatten(1)
-        corner = (centres + self._margin) @ torch.tensor([self._padded_width, 1])
+        padded = pad(frames[:, None], (self._margin,) * 4, mode="replicate")[:, 0]
+        corner = (centres + self._margin) @ self._rows
         index = (corner[..., None, None] + self._fine_offsets).flatten(1)
         side = len(self._fine_offsets)
-        windows = padded.gather(1, index).view(n, n_patches, side, side)
-        correlation, mean, spread = _correlate(windows, patches.fine, 2 * self.half + 1)
-        values = correlation.flatten(2)
+        windows = padded.flatten(1).gather(1, index).view(n, n_patches, side, side)
+        mean, spread = _local(padded, 2 * self.half + 1)
+        place = ((centres + _FINE) @ self._local_rows)[..., None] + self._local_offsets
+        place = place.flatten(1)
+        spread = spread.flatten(1).gather(1, place).view(n, n_patches, -1)
+        values = _products(windows, patches.fine).flatten(2) / spread
         peak, best = values.max(2, keepdim=True)
         part = _parabola(values, best[..., 0], 2 * _FINE + 1) - _FINE
+        place = place.view(n, n_patches, -1).gather(2, best)[..., 0]
         return Matches(
             shift=(centres - self.centres) + part,
             peak=peak[..., 0],
-            brightness=mean.flatten(2).gather(2, best)[..., 0] - patches.mean,
-            contrast=(spread.flatten(2).gather(2, best)[..., 0] / (patches.spread + _NOISE)).log(),
+            brightness=mean.flatten(1).gather(1, place) - patches.mean,
+            contrast=(spread.gather(2, best)[..., 0] / (patches.spread + _NOISE)).log(),
         )
 
 
 def local_contrast(frames):
-    """Take shading out of scaled frames (n, H, W) and halve their resolution: (n, 1, h, w)."""
-    width = min(_LOCAL, (min(frames.shape[1:]) - 1) | 1)
-    around = pad(frames[:, None], (width // 2,) * 4, mode="replicate")[:, 0]
-    mean, square = _box(around, width), _box(around.square(), width)
-    # of small grey values, so that noise in air is not blown up
-    spread = (square - mean.square()).clamp_min(0).sqrt() + 8 * _NOISE
-    return _half((frames - mean) / spread)[:, None]
+    """Halve the resolution of scaled frames (n, H, W) and take shading out: (n, 1, h, w)."""
+    small = _half(frames)
+    side = min(_LOCAL, (min(small.shape[1:]) - 1) | 1)
+    mean, spread = _local(pad(small[:, None], (side // 2,) * 4, mode="replicate")[:, 0], side)
+    return ((small - mean) / (spread + _SHADE))[:, None]
 
 
 def _half(frames):
     """Halve the resolution of frames (n, H, W)."""
     return avg_pool2d(frames[:, None], 2)[:, 0]
+
+
+def _steps(half, width):
+    """Step of a flattened image down and right, and those to the square around a pixel."""
+    offsets = torch.arange(-half, half + 1)
+    return torch.tensor([width, 1]), offsets[:, None] * width + offsets
 
 
 def _window(centres, half, padding, width):
@@ -240,21 +251,21 @@ def _parabola(values, best, side):
     return torch.stack([row + y.clamp(-1, 1), column + x.clamp(-1, 1)], -1)
 
 
-def _correlate(windows, patches, side):
-    """Correlation of patches with windows at all shifts, and the windows' means and spreads."""
+def _products(windows, patches):
+    """Products of patches (n, K, side, side) with windows (n, K, rows, columns), at all shifts."""
     n, n_patches, rows, columns = windows.shape
-    product = conv2d(
+    found = conv2d(
         windows.reshape(1, n * n_patches, rows, columns),
-        patches.reshape(n * n_patches, 1, side, side),
+        patches.reshape(n * n_patches, 1, *patches.shape[2:]),
         groups=n * n_patches,
     )
-    mean, square = _box(windows, side), _box(windows.square(), side)
-    spread = (square - mean.square()).clamp_min(0).sqrt() + _NOISE
-    return product.view(n, n_patches, *product.shape[2:]) / spread, mean, spread
+    return found.view(n, n_patches, *found.shape[2:])
 
 
-def _box(images, side):
-    """Mean over every square of so many pixels, by running sums."""
-    sums = pad(images, (1, 0, 1, 0)).cumsum(-1).cumsum(-2)
+def _local(images, side):
+    """Mean and standard deviation, plus noise, of every square of so many pixels."""
+    both = torch.stack([images, images.square()])
+    sums = pad(both.cumsum(-1).cumsum(-2), (1, 0, 1, 0))
     rows = sums[..., side:, :] - sums[..., :-side, :]
-    return (rows[..., side:] - rows[..., :-side]) / side**2
+    mean, square = (rows[..., side:] - rows[..., :-side]) / side**2
+    return mean, (square - mean.square()).clamp_min(0).sqrt() + _NOISE

@@ -6,6 +6,10 @@ frames with known positions are kept, evenly spaced in time, however many there 
 """
 
 import numpy as np
+import torch
+
+from sklearn_medsel.base import one_thread
+from sklearn_medsel.nn.patch_ridge import patch_ridge
 
 _MOST = 192  # frames with known positions that are kept
 _EARLY = 20  # frames after which the patient's own errors count as much as the population's
@@ -17,19 +21,16 @@ class PlaneAdaptation:
 
     Parameters
     ----------
-    slopes : ndarray of shape (n_shifts, n_dims)
-        Population's map from the shifts, which are the first features, to positions.
-    weights : ndarray of shape (n_dims, n_features)
-        One over the ridge penalty of each feature.
+    population : PatchMap
+        What the population says, in float64.
     variance : ndarray of shape (3, n_dims)
         Population's squared error in mm^2: without any known position; after the warm-up; and
         within it, each frame left out in turn.
     """
 
-    def __init__(self, slopes, weights, variance):
-        self.slopes, self.weights, self.variance = slopes, weights, variance
-        self.features = np.empty((0, weights.shape[1]))
-        self.positions = np.empty((0, len(weights)))
+    def __init__(self, population, variance):
+        self.population, self.variance = population, variance
+        self.features, self.positions = None, None
         self.n_seen, self.stride = 0, 1
         self._solved = 0
         self._map = None
@@ -39,23 +40,29 @@ class PlaneAdaptation:
         self.n_seen += 1
         if (self.n_seen - 1) % self.stride:
             return
+        if self.features is None:
+            self.features, self.positions = features[None].copy(), position[None].copy()
+            return
         self.features = np.vstack([self.features, features])
         self.positions = np.vstack([self.positions, position])
         if len(self.positions) > _MOST:
             self.features, self.positions = self.features[::2].copy(), self.positions[::2].copy()
             self.stride *= 2
 
-    def displacement(self, features):
-        """Position by the population's map, relative to where shifts are zero."""
-        return features[: len(self.slopes)] @ self.slopes
+    def displacement(self, features, share=None):
+        """Position (n, n_dims) by the population's map, relative to the reference frame."""
+        features = torch.from_numpy(features.astype(float))
+        with one_thread(), torch.inference_mode():
+            return self.population.displacement(features, share).numpy()
 
     def estimate(self, features):
-        """Give the position (n_dims,) and its variance from features; needs a known position."""
+        """Give positions (n, n_dims) from features, and their variance, once one is known."""
         n_known = len(self.positions)
-        if self._map is None or abs(n_known - self._solved) >= max(1, self._solved // 20):
+        if self._map is None or abs(n_known - self._solved) >= max(1, self._solved // 10):
             self._solve()
-        origin, middle, slopes, variance = self._map
-        return origin + (features - middle) @ slopes, variance
+        share, slopes, origin, variance = self._map
+        moved = self.displacement(features, torch.from_numpy(share))
+        return origin + moved + features @ slopes, variance
 
     def left_out(self):
         """Mean squared error (n_dims,) of the known positions, each left out in turn."""
@@ -64,35 +71,24 @@ class PlaneAdaptation:
 
     def _solve(self):
         """Solve the ridge for all axes, with the error of each frame left out in turn."""
-        n_known, n_shifts = len(self.positions), len(self.slopes)
-        middle = self.features.mean(0)
-        first = self.positions[0]  # keeps rounding independent of the origin
-        away = self.positions - first
-        centred = self.features - middle
-        rest = away - away.mean(0) - centred[:, :n_shifts] @ self.slopes
-        slopes = np.empty((centred.shape[1], len(self.weights)))
-        loo = np.empty_like(rest)
-        for axis, weight in enumerate(self.weights):
-            scaled = centred * weight
-            inverse = np.linalg.inv(scaled @ centred.T + np.eye(n_known))
-            dual = inverse @ rest[:, axis]
-            slopes[:, axis] = scaled.T @ dual
-            loo[:, axis] = dual / np.maximum(np.diag(inverse) - 1 / n_known, 1e-3)
-        slopes[:n_shifts] += self.slopes
-        self._left_out = np.square(loo).mean(0)
+        n_known = len(self.positions)
+        features, positions = map(torch.from_numpy, (self.features.astype(float), self.positions))
+        with one_thread(), torch.inference_mode():
+            found = patch_ridge(features, positions, self.population)
+        share, slopes, origin, left_out = (part.numpy() for part in found)
+        self._left_out = np.square(left_out).mean(0)
         unknown, later, within = self.variance
-        share = n_known / (n_known + _EARLY)
+        trust = n_known / (n_known + _EARLY)
         ratio = (self._left_out + 1e-3) / (within + 1e-3)
-        own = later * np.clip(ratio, 1 / _RATIO, _RATIO) ** (0.5 * share)
-        origin = first + away.mean(0)
-        self._map = origin, middle, slopes, share * own + (1 - share) * unknown
+        own = later * np.clip(ratio, 1 / _RATIO, _RATIO) ** (0.5 * trust)
+        self._map = share, slopes, origin, trust * own + (1 - trust) * unknown
         self._solved = n_known
 
     def state(self):
         """Everything learnt from the patient, as a dict of plain values."""
         return {
-            "features": self.features.copy(),
-            "positions": self.positions.copy(),
+            "features": _copy(self.features),
+            "positions": _copy(self.positions),
             "n_seen": self.n_seen,
             "stride": self.stride,
             "map": None if self._map is None else [part.copy() for part in self._map],
@@ -101,7 +97,12 @@ class PlaneAdaptation:
 
     def restore(self, state):
         """Go back to what `state` gave."""
-        self.features, self.positions = state["features"].copy(), state["positions"].copy()
+        self.features, self.positions = _copy(state["features"]), _copy(state["positions"])
         self.n_seen, self.stride = state["n_seen"], state["stride"]
         self._map = None if state["map"] is None else tuple(part.copy() for part in state["map"])
         self._solved = state["solved"]
+
+
+def _copy(array):
+    """Copy an array, or None."""
+    return None if array is None else array.copy()

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from sklearn_medsel.forecasting._patch_matching import (
-    GRID,
     Matches,
     Patches,
     PatchGrid,
@@ -19,8 +18,8 @@ from sklearn_medsel.forecasting._patch_matching import (
     reduce_frames,
     reduction,
 )
+from sklearn_medsel.nn.patch_ridge import PatchMap
 
-N_SHIFTS = 2 * GRID**2
 _BRIGHT = 20.0  # grey values
 
 
@@ -76,12 +75,6 @@ class FrameReader:
         self.encoder = encoder
         self._grids = {}
 
-    def group_sizes(self):
-        """Give the number of features of each kind."""
-        n_patches = GRID**2
-        maps = [self.encoder.n_maps * n_patches] if self.encoder.n_maps else []
-        return [N_SHIFTS, n_patches, n_patches, n_patches, *maps]
-
     def cut(self, reference):
         """Cut the patches of a reference; its own features are left out."""
         key = (reference.frame.shape, reference.pixel_mm * reduction(reference.shape))
@@ -96,6 +89,11 @@ class FrameReader:
         known = self.cut(reference)
         frame = torch.from_numpy(reference.frame)[None]
         return known._replace(own=self.read(frame, [known], torch.tensor([plane]))[0])
+
+    def population(self, texture, plane):
+        """Give the population's map of a plane, for the texture of a patient's reference."""
+        with torch.no_grad():
+            return PatchMap(*(x.double() for x in self.encoder.patch_map(texture, plane)))
 
     def scaled(self, frame, reference):
         """Reduce a frame and scale its grey values as the reference's, as a tensor (h, w)."""

@@ -31,12 +31,15 @@ class Path:
         Positions as the forecaster sees them, in mm; NaN where it sees none.
     truth : ndarray of shape (n, n_dims)
         What is to be forecast, in mm; NaN where unknown.
+    doubt : ndarray of shape (n,) or None
+        Variance of the positions seen, summed over the axes, in mm^2; None: they are exact.
     """
 
     patient: object
     t: np.ndarray
     seen: np.ndarray
     truth: np.ndarray
+    doubt: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class PopulationTeacher:
         n_dims, scale = paths[0].truth.shape[1], _usual_scale(paths)
         parts = []
         for path in paths:
-            parts.append(_statistics(path, self.basis, self.horizons, scale))
+            parts.append(_statistics(path, self, scale))
             tick()
         if not any(part.n_samples for part in parts):
             raise ValueError(
@@ -115,6 +118,8 @@ class PopulationTeacher:
             weights=start,
             usual_errors=np.empty((len(self.horizons), 0)),
             longest_gap=self.longest_gap,
+            step_variance=1.0,
+            doubt_gain=np.zeros(len(self.horizons)),
             coverage=self.coverage,
             adapts=self.adapts,
             window_ages=self.window_ages,
@@ -128,13 +133,21 @@ class PopulationTeacher:
             followed.append(follow_path(replace(model, population=population), path))
             tick()
         model = self._judge(model, *_errors(paths, followed, self.horizons))
+        if paths[0].doubt is not None:
+            gain = _doubt_gain(paths, followed, self.horizons, self.coverage)
+            model = replace(model, doubt_gain=gain)
         return replace(model, window_ages=None), followed
 
     def _judge(self, model, errors, scales):
         """Set the weights and the usual errors that a new patient starts with."""
         model = replace(model, weights=_weights(errors, scales, model.weights))
+        shortest = np.einsum("e,ned->nd", model.weights[0], errors[:, :, 0])
         rng = np.random.default_rng(self.seed)
-        return replace(model, usual_errors=_usual_errors(model, errors, scales, rng))
+        return replace(
+            model,
+            usual_errors=_usual_errors(model, errors, scales, rng),
+            step_variance=float(np.mean((shortest / scales[:, None]) ** 2)),
+        )
 
 
 def add_learned(model, experts, learned):
@@ -166,7 +179,8 @@ def add_learned(model, experts, learned):
 def follow_path(model, path):
     """Follow one path; list of Step, or None where nothing is known, one per sample."""
     follower = MotionFollower(model, path.seen.shape[1])
-    steps = [follower.follow(t, seen) for t, seen in zip(path.t, path.seen, strict=True)]
+    doubt = np.zeros(len(path.t)) if path.doubt is None else path.doubt
+    steps = [follower.follow(*row) for row in zip(path.t, path.seen, doubt, strict=True)]
     # features are the bulk of a step, and the follower alone needs them
     return [None if step is None else replace(step, features=None) for step in steps]
 
@@ -178,19 +192,22 @@ def _usual_scale(paths):
     return scale if scale > 0 else 1.0
 
 
-def _statistics(path, basis, horizons, scale):
+def _statistics(path, teacher, scale):
     """Products of features and displacements along one path."""
+    basis = teacher.basis
     trace = MotionTrace(basis, path.seen.shape[1], scale)
-    truth = truth_at(path.truth, path.t, 0, horizons)
+    truth = truth_at(path.truth, path.t, 0, teacher.horizons)
     features, targets = [], []
     for row in np.flatnonzero(np.isfinite(path.seen).all(axis=1)):
+        if len(trace) and path.t[row] - trace.t > teacher.longest_gap:
+            trace.restart()
         trace.add(path.t[row], path.seen[row])
         if trace.elapsed >= basis.history - 1e-9 and np.isfinite(truth[row]).all():
             features.append(basis.describe(trace))
             targets.append((truth[row] - trace.position) / trace.scale)
-    n, n_dims = len(features), path.seen.shape[1]
+    n, n_horizons, n_dims = len(features), len(teacher.horizons), path.seen.shape[1]
     features = np.array(features).reshape(n, basis.n_features, n_dims)
-    return PopulationRidge.of_samples(features, np.array(targets).reshape(n, -1, n_dims))
+    return PopulationRidge.of_samples(features, np.array(targets).reshape(n, n_horizons, n_dims))
 
 
 def _errors(paths, followed, horizons):
@@ -225,3 +242,19 @@ def _usual_errors(model, errors, scales, rng):
     sizes = np.linalg.norm(mixed, axis=2) / scales[:, None]
     levels = (np.arange(_N_USUAL) + 0.5) / _N_USUAL
     return np.quantile(sizes, rng.permutation(levels), axis=0).T.copy()
+
+
+def _doubt_gain(paths, followed, horizons, coverage):
+    """Smallest gain per horizon with which the radius holds the truth as often as promised."""
+    parts = []
+    for path, steps in zip(paths, followed, strict=True):
+        truth = truth_at(path.truth, path.t, 0, horizons)
+        for step, true, doubt in zip(steps, truth, path.doubt, strict=True):
+            if step is not None and step.observed and np.isfinite(true).all():
+                square = ((step.forecast - true) ** 2).sum(axis=1)
+                parts.append((square - step.own_radius**2) / max(doubt, 1e-6))
+    parts = np.array(parts)
+    parts = parts[np.isfinite(parts).all(axis=1)]
+    if not len(parts):
+        return np.zeros(len(horizons))
+    return np.maximum(np.quantile(parts, coverage, axis=0), 0.0)

@@ -5,7 +5,9 @@ Shift, NeurIPS 2021): the radius is a quantile of the errors seen lately, and wh
 corrected after every hit and miss.
 """
 
+from bisect import bisect_left, insort
 from collections import deque
+from math import ceil
 
 import numpy as np
 
@@ -29,20 +31,23 @@ class AdaptiveRadius:
     def __init__(self, coverage, usual):
         self._misses = self._level = 1 - coverage
         self._usual = usual
-        self._errors = deque(maxlen=_KEPT)
+        self._errors, self._sorted = deque(), []
 
     def learn(self, error, radius):
         """Take the error of a forecast that came due, and the radius given with it (mm)."""
         if np.isfinite(radius):
             level = self._level + _STEP * (self._misses - (error > radius))
             self._level = float(np.clip(level, *_LEVELS))
+        if len(self._errors) == _KEPT:
+            del self._sorted[bisect_left(self._sorted, self._errors.popleft())]
         self._errors.append(error)
+        insort(self._sorted, error)
 
     def radius(self, scale):
         """Radius now, in mm, for a patient of that amplitude."""
-        errors = np.array(self._errors)
-        if errors.size < _ENOUGH:
-            errors = np.concatenate([errors, self._usual[errors.size :] * scale])
-        if not errors.size:
+        errors = self._sorted
+        if len(errors) < _ENOUGH:
+            errors = sorted([*errors, *(self._usual[len(errors) :] * scale)])
+        if not errors:
             return np.nan
-        return float(np.quantile(errors, 1 - self._level, method="higher"))
+        return float(errors[ceil((1 - self._level) * (len(errors) - 1))])

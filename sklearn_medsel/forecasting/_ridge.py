@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.blas import dsyr
 
 _PRIOR_SAMPLES = 200.0
 _SHRINKAGE = 20.0
 _MEMORY = 1200.0  # s
-_REFIT = 0.6  # s between solutions of the normal equations; they cost more than all else
+_REFIT = 0.6 - 1e-6  # s between solutions of the normal equations; they cost more than all else
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class PopulationRidge:
     def of_samples(cls, features, targets):
         """Sum up samples: features (n, n_features, n_dims), targets (n, n_horizons, n_dims)."""
         n = len(features)
-        x, y = features.reshape(n, -1), targets.reshape(n, -1)
+        x, y = (part.reshape(n, part.shape[1] * part.shape[2]) for part in (features, targets))
         return cls(x.T @ x, x.T @ y, n)
 
     @classmethod
@@ -78,24 +79,25 @@ class PatientRidge:
 
     def __init__(self, population):
         size = len(population.gram)
-        self._prior_gram = _PRIOR_SAMPLES * population.gram
+        self._prior_gram = np.asfortranarray(_PRIOR_SAMPLES * population.gram)
         self._prior_gram[np.diag_indices(size)] += _SHRINKAGE
         self._prior_cross = _PRIOR_SAMPLES * population.cross
-        self._gram = np.zeros_like(population.gram)
+        # gram holds its lower triangle only, in the order that BLAS updates in place
+        self._gram = np.zeros_like(population.gram, order="F")
         self._cross = np.zeros_like(population.cross)
+        self._growth = 1.0
         self._last = self._solved = None
         self._solve()
 
     def learn(self, t, features, target):
         """Add a sample whose target is known at time `t`; solve again from time to time."""
         if self._last is not None:
-            fading = np.exp(-(t - self._last) / _MEMORY)
-            self._gram *= fading
-            self._cross *= fading
+            # newer samples grow instead of all older ones fading, until `_solve` evens it out
+            self._growth *= np.exp((t - self._last) / _MEMORY)
         self._last = t
-        x = features.ravel()
-        self._gram += np.outer(x, x)
-        self._cross += np.outer(x, target.ravel())
+        x, y = features.ravel(), target.ravel()
+        self._gram = dsyr(self._growth, x, a=self._gram, lower=1, overwrite_a=1)
+        self._cross += np.outer(self._growth * x, y)
         if self._solved is None or t - self._solved >= _REFIT:
             self._solve()
             self._solved = t
@@ -105,6 +107,10 @@ class PatientRidge:
         return (features.ravel() @ self._weights).reshape(n_horizons, -1)
 
     def _solve(self):
-        factor = cho_factor(self._prior_gram + self._gram, overwrite_a=True, check_finite=False)
+        self._gram /= self._growth
+        self._cross /= self._growth
+        self._growth = 1.0
+        gram = self._prior_gram + self._gram
+        factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
         cross = self._prior_cross + self._cross
         self._weights = cho_solve(factor, cross, overwrite_b=True, check_finite=False)

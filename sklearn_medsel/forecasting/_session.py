@@ -19,9 +19,9 @@ _PACE = 0.1  # how fast the usual time between frames is learnt
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a session says at one moment.
+    """What a session says at one moment; made by `ForecastSession.update`.
 
-    Attributes
+    Parameters
     ----------
     t : float
         Time of the update, in s.
@@ -43,6 +43,22 @@ class Forecast:
         How strange the frames are: about 1 is usual, above 3 strange; 0 without frames.
     latency_ms : float
         Time that the update took, in ms.
+
+    Examples
+    --------
+    A beam that follows the target goes on only while the status allows it:
+
+    >>> from sklearn_medsel import TumourPositionForecaster
+    >>> from sklearn_medsel.datasets import make_breathing
+    >>> breathing = make_breathing(n_patients=2, duration=40, rate=5, random_state=0)
+    >>> forecaster = TumourPositionForecaster(
+    ...     horizons=(0.4,), experts=("persistence", "ridge"), random_state=0
+    ... ).fit(breathing.X)
+    >>> forecast = forecaster.start_session().update(0.0, position=breathing.y[0])
+    >>> forecast.status, forecast.reason
+    ('DEGRADED', 'warming up, 4 s to go')
+    >>> forecast.position[0.4].round(1)
+    array([...])
     """
 
     t: float
@@ -78,6 +94,8 @@ class ForecastSession:
     pixel_mm : float or dict of str to float, default=None
         Pixel size in mm; None takes that of a `CineSequence` given as reference, or the usual one
         in training.
+    onnx : str or Path, default=None
+        Folder that `TumourPositionForecaster.export_onnx` wrote.
 
     Examples
     --------
@@ -94,17 +112,28 @@ class ForecastSession:
     ('OK', (3,))
     """
 
-    def __init__(self, forecaster, *, reference=None, warmup=None, deadline=None, pixel_mm=None):
-        self.horizons = tuple(float(horizon) for horizon in forecaster.horizons)
+    def __init__(
+        self,
+        forecaster,
+        *,
+        reference=None,
+        warmup=None,
+        deadline=None,
+        pixel_mm=None,
+        onnx=None,
+    ):
+        self.horizons = tuple(forecaster.horizons_.tolist())
         usual = forecaster.history if forecaster.planes_ is None else forecaster.warmup
         self.warmup = usual if warmup is None else float(warmup)
         self.deadline = forecaster.interval_ / 2 if deadline is None else float(deadline)
         self._n_dims, self._asked = forecaster.n_dims_, forecaster._asked
         self._pixel_mm = _pixel_sizes(forecaster, reference, pixel_mm)
         self._signal_map = forecaster.signal_map_
+        frames = _reference_frames(forecaster, reference) or {}
         self._state = _State(
-            watch=forecaster._watch(_reference_frames(forecaster, reference)),
+            watch=forecaster._watch(frames, onnx),
             planes=forecaster.planes_ or (),
+            shapes={plane: frame.shape for plane, frame in frames.items()},
         )
 
     def update(self, t, *, position=None, **frames):
@@ -149,6 +178,8 @@ class ForecastSession:
                 deadline=self.deadline,
             )
         state.note(t, frames, measured)
+        if not by_frames and position is not None:
+            state.known = position
         forecast = self._report(t, step, begun)
         if by_frames and position is not None:
             self.observe(t, position)
@@ -167,17 +198,26 @@ class ForecastSession:
         Raises
         ------
         ValueError
-            If `t` is later than the last update, or the position is not finite.
+            If `t` is later than the last update, or the position is not finite or jumps by over
+            100 mm.
         """
         position = np.asarray(position, dtype=float)
         if position.shape != (self._n_dims,) or not np.isfinite(position).all():
             raise ValueError(f"position must be {self._n_dims} finite number(s), in mm.")
-        if self._state.t is None or t > self._state.t + 1e-6:
+        self._state.check_jump(position)
+        if self._state.t is None or not t <= self._state.t + 1e-6:
             raise ValueError("t must be the time of an update that was made before.")
         self._state.watch.observe(float(t), position)
+        self._state.known = position
 
     def snapshot(self):
-        """Copy all that the session has learnt; `restore` takes it, here or in another process."""
+        """Copy all that the session has learnt.
+
+        Returns
+        -------
+        object
+            For `restore`, here or in another process; it can be pickled.
+        """
         return copy.deepcopy(self._state)
 
     def restore(self, snapshot):
@@ -191,6 +231,12 @@ class ForecastSession:
         Returns
         -------
         self
+            As it was then.
+
+        Raises
+        ------
+        TypeError
+            If `snapshot` is something else.
         """
         if not isinstance(snapshot, _State):
             raise TypeError("snapshot must come from ForecastSession.snapshot().")
@@ -210,12 +256,7 @@ class ForecastSession:
             raise ValueError("position is infinite. Give None where it was not measured.")
         if np.isnan(position).any():
             return None
-        last = self._state.watch.follower.step
-        if last is not None and np.linalg.norm(position - last.position) > _LARGEST_JUMP:
-            raise ValueError(
-                f"position jumps by more than {_LARGEST_JUMP:.0f} mm: probably it is in other "
-                "units. Give mm, or start another session."
-            )
+        self._state.check_jump(position)
         return position
 
     def _report(self, t, step, begun):
@@ -258,6 +299,8 @@ class _State:
         Usual time between frames of each plane, in s.
     shapes : dict of str to tuple
         Size of each plane's frames.
+    known : ndarray of shape (n_dims,) or None
+        Position that was given last.
     """
 
     watch: object
@@ -268,6 +311,7 @@ class _State:
     acquired: dict = field(default_factory=dict)
     usual: dict = field(default_factory=dict)
     shapes: dict = field(default_factory=dict)
+    known: np.ndarray | None = None
 
     def check_time(self, t):
         """Time of an update as a float, later than the last one."""
@@ -280,20 +324,24 @@ class _State:
             )
         return t
 
+    def check_jump(self, position):
+        """Refuse a position that cannot be in mm."""
+        if self.known is not None and np.linalg.norm(position - self.known) > _LARGEST_JUMP:
+            raise ValueError(
+                f"position jumps by more than {_LARGEST_JUMP:.0f} mm: probably it is in other "
+                "units. Give mm, or start another session."
+            )
+
     def check_frame(self, plane, frame):
         """Frame of a plane, as an array."""
         if plane not in self.planes:
             known = f"training saw {list(self.planes)}" if self.planes else "it saw no frames"
             raise ValueError(f"update got the plane {plane!r}, which training never saw: {known}.")
-        frame = np.asarray(frame)
-        if frame.ndim != 2 or frame.dtype.kind not in "uif":
-            raise ValueError(f"the frame of plane {plane!r} must be a 2-D array of numbers.")
+        frame = _frame_of(plane, frame)
         if self.shapes.get(plane, frame.shape) != frame.shape:
             raise ValueError(
                 f"plane {plane!r} changes its size from {self.shapes[plane]} to {frame.shape}."
             )
-        if frame.dtype.kind == "f" and not np.isfinite(frame).all():
-            raise ValueError(f"the frame of plane {plane!r} has NaN or infinity.")
         return frame
 
     def note(self, t, frames, measured):
@@ -337,6 +385,19 @@ class _State:
         return (DEGRADED, "; ".join(reasons)) if reasons else (OK, "")
 
 
+def _frame_of(plane, frame):
+    """Frame of a plane as an array (height, width) of finite numbers."""
+    frame = np.asarray(frame)
+    if frame.ndim != 2 or frame.dtype.kind not in "uif":
+        raise ValueError(f"the frame of plane {plane!r} must be a 2-D array of numbers.")
+    if frame.dtype.kind == "f" and not np.isfinite(frame).all():
+        raise ValueError(
+            f"the frame of plane {plane!r} has NaN or infinity. Leave a plane out where it was not "
+            "acquired."
+        )
+    return frame
+
+
 def _reference_frames(forecaster, reference):
     """Frames by plane, of a dict or of the first frames of a `CineSequence`; or None."""
     if reference is None:
@@ -355,7 +416,7 @@ def _reference_frames(forecaster, reference):
         raise ValueError(
             f"reference has the plane(s) {unknown}; training saw {list(forecaster.planes_)}."
         )
-    return {plane: np.asarray(frame) for plane, frame in reference.items()}
+    return {plane: _frame_of(plane, frame) for plane, frame in reference.items()}
 
 
 def _pixel_sizes(forecaster, reference, pixel_mm):

@@ -17,6 +17,7 @@ from sklearn_medsel.forecasting._sequence_checks import (
 )
 
 AXES = ("x", "y", "z")
+FRAMES_OR_NUMBERS = "X must be frames where training had frames, and numbers elsewhere."
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ def _read_cine(estimator, X, reset):
     if not len(X):
         raise ValueError("X has no steps.")
     if not reset:
+        if estimator.planes_ is None:
+            raise ValueError(FRAMES_OR_NUMBERS)
         new = [plane for plane in X.planes if plane not in estimator.planes_]
         if new:
             raise ValueError(
@@ -156,7 +159,7 @@ def read_truth(y, steps):
         y = steps.signal if steps.cine is None else steps.cine.positions
         if y is None:
             raise ValueError("y is missing, and X has no positions. Give y in mm, NaN if unknown.")
-        return y
+        return _whole_or_unknown(y)
     y = check_array(y, ensure_2d=False, dtype=np.float64, ensure_all_finite=False, input_name="y")
     y = y[:, None] if y.ndim == 1 else y
     if y.ndim != 2 or len(y) != len(steps):
@@ -168,4 +171,9 @@ def read_truth(y, steps):
         raise ValueError(
             f"y is infinity at {list_rows(np.isinf(y).any(axis=1))}; NaN is for unknown."
         )
-    return check_positions(y, steps.first) if steps.in_mm else y
+    return _whole_or_unknown(check_positions(y, steps.first) if steps.in_mm else y)
+
+
+def _whole_or_unknown(y):
+    """Positions with NaN on all axes where one axis is unknown."""
+    return np.where(np.isnan(y).any(axis=1, keepdims=True), np.nan, y)

@@ -18,19 +18,20 @@ from sklearn_medsel.base import to_arrays
 from sklearn_medsel.forecasting._patch_matching import local_contrast, reduce_frames
 from sklearn_medsel.forecasting._plane_adaptation import PlaneAdaptation
 from sklearn_medsel.forecasting._plane_view import (
-    N_SHIFTS,
     FrameReader,
     make_reference,
     match,
     measured,
     places,
 )
+from sklearn_medsel.nn.patch_ridge import patch_ridge
 
 _STIFFNESS = (1e2, 1e3, 1e4, 1e5, 1e6)  # of the population's map, chosen between recordings
 _PER_EPOCH = 40  # episodes of an epoch
 _SUPPORT, _QUERY = 64, 32  # frames of an episode
 _RATE, _FASTER = 3e-3, ("*log_penalty", 10.0)
 _DECAY = 1e-2
+_LEAST_ERROR = 0.05  # mm^2
 _CLIP = 9.0  # squared errors count no more, in variances of the recording
 _FEWEST = 8  # frames with known positions that a recording must have in a plane
 _LEAST_SPREAD = 0.02
@@ -47,7 +48,7 @@ class Bank(NamedTuple):
     places: torch.Tensor
     groups: list
     positions: torch.Tensor
-    slopes: np.ndarray
+    texture: torch.Tensor
     unlike: np.ndarray
 
 
@@ -60,18 +61,13 @@ def train_tracker(encoder, pieces, warmup, max_epochs, seed, device, on_epoch):
         for plane in range(n_planes)
         if (bank := _describe(piece, number, plane)) is not None
     ]
-    slopes = np.zeros((n_planes, N_SHIFTS, n_dims))
-    for plane in range(n_planes):
-        slopes[plane], without = _population_map([b for b in banks if b.plane == plane], n_dims)
-        banks = [b._replace(slopes=without.get(b.recording, b.slopes)) if b.plane == plane else b
-                 for b in banks]  # fmt: skip
+    _set_population(encoder, banks)
     if banks and max_epochs:
         _train(encoder, banks, warmup, max_epochs, seed, device, on_epoch)
     encoder.eval()
     usual = [_usual([b.unlike for b in banks if b.plane == plane]) for plane in range(n_planes)]
     return {
         "weights": to_arrays(encoder),
-        "slopes": slopes,
         "variance": _rehearse(encoder, banks, warmup),
         "usual": np.array(usual),
         "mean": _mean_position(pieces, n_dims),
@@ -102,35 +98,45 @@ def _describe(piece, number, plane):
     where = places(compared.grid, matches.shift)
     # clones may take part in training, which inference tensors may not
     images, where = images.clone(), where.clone()
+    groups[3] = groups[3] - 1  # of the reference itself
     groups = [group.clone() for group in groups]
-    return Bank(plane, number, piece.t[known], images, where, groups, positions, None, unlike)
+    texture = compared.texture.clone()
+    return Bank(plane, number, piece.t[known], images, where, groups, positions, texture, unlike)
 
 
-def _population_map(banks, n_dims):
-    """Ridge from shifts to positions, of all recordings and without each: (map, {recording: map}).
+def _set_population(encoder, banks):
+    """Set how well each patch moves with the tumour, and the gain; both by least squares."""
+    for plane in range(len(encoder.gain)):
+        here = [bank for bank in banks if bank.plane == plane]
+        if not here:
+            continue
+        shift, positions, texture = [], [], []
+        for bank in here:
+            x, y = bank.groups[0].unflatten(1, (-1, 2)).double(), bank.positions
+            shift.append(x - x.mean(0))
+            positions.append(y - y.mean(0))
+            texture.append(bank.texture.double().expand(len(x), -1))
+        shift, positions, texture = map(torch.cat, (shift, positions, texture))
+        error = positions[:, None] - _regression(shift.transpose(0, 1), positions).transpose(0, 1)
+        share = 1 / (error.square().mean(0) + _LEAST_ERROR).square()
+        share /= share.sum(0)
+        encoder.share[plane] = share
+        for axis in range(positions.shape[1]):
+            weight = share[:, axis] * texture
+            weight = weight / weight.sum(1, keepdim=True)
+            mean = (shift * weight[..., None]).sum(1)
+            encoder.gain[plane, :, axis] = _gain(mean, positions[:, axis])
 
-    How stiff it is, is chosen by how well the maps without a recording do on it.
-    """
-    sums = {}
-    for bank in banks:
-        shifts = bank.groups[0].numpy().astype(float)
-        positions = bank.positions.numpy()
-        shifts, positions = shifts - shifts.mean(0), positions - positions.mean(0)
-        sums[bank.recording] = [shifts.T @ shifts, shifts.T @ positions, np.square(positions).sum()]
-    if not sums:
-        return np.zeros((N_SHIFTS, n_dims)), {}
-    gram, cross = (sum(one[k] for one in sums.values()) for k in (0, 1))
-    eye = np.eye(N_SHIFTS)
-    best = (np.inf, None, None)
-    for stiffness in _STIFFNESS:
-        without, loss = {}, 0.0
-        for recording, (own_gram, own_cross, size) in sums.items():
-            one = np.linalg.solve(gram - own_gram + stiffness * eye, cross - own_cross)
-            error = size - 2 * (one * own_cross).sum() + (one * (own_gram @ one)).sum()
-            without[recording], loss = one, loss + error / max(size, 1e-9)
-        if loss < best[0]:
-            best = loss, stiffness, without
-    return np.linalg.solve(gram + best[1] * eye, cross), best[2]
+
+def _gain(shift, positions):
+    """Least squares from shifts (..., n, 2) to positions (n, ...), slightly shrunk."""
+    gram = shift.mT @ shift + 10 * torch.eye(2, dtype=shift.dtype)
+    return torch.linalg.solve(gram, shift.mT @ positions)
+
+
+def _regression(shift, positions):
+    """Positions that each patch alone gives: (K, n, n_dims)."""
+    return shift @ _gain(shift, positions)
 
 
 class _Episodes(nn.Module):
@@ -143,7 +149,7 @@ class _Episodes(nn.Module):
         self.scale = [bank.positions.std().clamp_min(0.3) for bank in banks]
         self.tensors = [
             [part.to(device) for part in (bank.images, bank.places, *bank.groups)]
-            + [bank.positions.float().to(device), torch.from_numpy(bank.slopes).float().to(device)]
+            + [bank.positions.float().to(device), bank.texture.to(device)]
             for bank in banks
         ]
 
@@ -153,14 +159,18 @@ class _Episodes(nn.Module):
 
     def _episode(self, bank, rows):
         """Predict the queries of one episode."""
-        images, where, *groups, positions, slopes = self.tensors[bank]
+        images, where, *groups, positions, texture = self.tensors[bank]
         plane = self.banks[bank].plane
         groups = [group[rows] for group in groups]
         if self.encoder.n_maps:
             planes = torch.full((len(rows),), plane, device=rows.device)
             groups.append(self.encoder(images[rows], planes, where[rows]))
-        known = positions[rows[:_SUPPORT]]
-        return self.encoder.predict(groups, known, slopes, plane) / self.scale[bank]
+        features = torch.cat(groups, 1)
+        population = self.encoder.patch_map(texture, plane)
+        known, asked = features[:_SUPPORT], features[_SUPPORT:]
+        share, slopes, origin, _ = patch_ridge(known, positions[rows[:_SUPPORT]], population)
+        found = origin + population.displacement(asked, share) + asked @ slopes
+        return found / self.scale[bank]
 
 
 def _train(encoder, banks, warmup, max_epochs, seed, device, on_epoch):
@@ -211,28 +221,25 @@ def _episode_loss(output, target, weight):
 def _rehearse(encoder, banks, warmup):
     """Squared errors by plane, kind and axis, each recording taken as that of a new patient."""
     n_planes, n_dims = encoder.log_penalty.shape[:2]
-    sizes = FrameReader(encoder).group_sizes()
-    weights = np.exp(-encoder.log_penalty.detach().numpy().astype(float))
     errors = [([], [], []) for _ in range(n_planes)]
     for bank in banks:
         features = _features(encoder, bank)
         positions = bank.positions.numpy()
         early = bank.t < bank.t[0] + warmup
         late = ~early
-        moved = features[:, :N_SHIFTS] @ bank.slopes
+        population = FrameReader(encoder).population(bank.texture, bank.plane)
+        one = PlaneAdaptation(population, np.ones((3, n_dims)))
+        moved = one.displacement(features)
         away = positions - positions[early].mean(0) - moved + moved[early].mean(0)
         unknown, later, within = errors[bank.plane]
         unknown.append(np.square(away[late if late.any() else early]).mean(0))
         if early.sum() < _FEWEST:
             continue
-        one = PlaneAdaptation(
-            bank.slopes, np.repeat(weights[bank.plane], sizes, 1), np.ones((3, n_dims))
-        )
         for row in np.flatnonzero(early):
             one.learn(features[row], positions[row])
         within.append(one.left_out())
         if late.any():
-            found = np.array([one.estimate(row)[0] for row in features[late]])
+            found = one.estimate(features[late])[0]
             later.append(np.square(found - positions[late]).mean(0))
     variance = np.full((n_planes, 3, n_dims), _UNKNOWN)
     for plane, (unknown, later, within) in enumerate(errors):

@@ -1,6 +1,7 @@
 """One patient under observation: where the target is (from frames), and where it will be."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,10 @@ from sklearn_medsel.forecasting._follower import MotionFollower
 class PatientWatch:
     """Tracker and follower of one patient, fed moment by moment.
 
+    Frames tell how far the target went, not where it lies in the coordinates of a new patient:
+    that is learnt from the first known position. Until then positions are near those of training.
+    Inside they stay so, and `origin` lies between: a shifted patient is followed in the same way.
+
     Parameters
     ----------
     model : MotionModel
@@ -18,11 +23,19 @@ class PatientWatch:
         Axes of a position.
     tracker : PatientTracker or None, default=None
         Finds the position in frames; None where positions are given.
+
+    Attributes
+    ----------
+    origin : ndarray of shape (n_dims,)
+        What is added to the positions of tracker and follower, in mm.
+    anchored : bool
+        Whether the origin is known: from the start where positions are given.
     """
 
-    def __init__(self, model, n_dims, tracker=None):
-        self.follower = MotionFollower(model, n_dims)
+    def __init__(self, model, n_dims, tracker=None, networks=None):
+        self.follower = MotionFollower(model, n_dims, networks)
         self.tracker = tracker
+        self.origin, self.anchored = np.zeros(n_dims), tracker is None
         self.fix, self.was_slow, self.strangeness = None, False, 0.0
 
     def update(self, t, position=None, frames=None, pixel_mm=None, deadline=None):
@@ -38,7 +51,12 @@ class PatientWatch:
             position = self.fix.position if frames else None
             self.was_slow = deadline is not None and time.perf_counter() - begun > deadline
         self.strangeness = self._strangeness(position, expected, variance)
-        return self.follower.follow(t, position, use_network=not self.was_slow)
+        step = self.follower.follow(t, position, use_network=not self.was_slow)
+        if step is None or not self.origin.any():
+            return step
+        return replace(
+            step, position=step.position + self.origin, forecast=step.forecast + self.origin
+        )
 
     def _strangeness(self, position, expected, variance):
         """How unlike training the frames are; or how far a position is from what was expected."""
@@ -51,6 +69,12 @@ class PatientWatch:
     def observe(self, t, position):
         """Take the true position at an earlier update."""
         position = np.asarray(position, float)
+        if not self.anchored:
+            believed = self.follower.believed(t)
+            if believed is None:  # no frame yet that the position could belong to
+                return
+            self.origin, self.anchored = position - believed, True
+        position = position - self.origin
         if self.tracker is not None:
             self.tracker.learn(t, position)
         self.follower.correct(t, position)
@@ -76,6 +100,7 @@ def watch_recording(watch, steps, rows, warmup):
     row : int
     step : Step or None
     fix : Fix or None
+        Its position is without the watch's origin.
     """
     cine = steps.cine
     for row in range(rows.start, rows.stop):

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn.functional import avg_pool2d, grid_sample
 
+from .patch_ridge import PatchMap
+
 _POOL = 5  # pixels at half resolution: what one patch sees
 _STIFF = (100.0, 3.0, 1.0, 0.3)  # ridge penalties to start from: shift, brightness, contrast, peak
 _STIFF_MAPS = 0.3
@@ -30,15 +32,19 @@ class CineEncoder(nn.Module):
         Number of filters.
     n_maps : int, default=4
         Number of feature maps; 0 leaves the network out.
+    n_patches : int, default=49
+        Number of patches K of a frame.
 
     Attributes
     ----------
     log_penalty : Parameter of shape (n_planes, n_dims, n_groups)
         Log of the ridge penalty of each kind of feature: shift, brightness, contrast, peak and
         maps.
+    share, gain : Tensor of shape (n_planes, K, n_dims) and (n_planes, 2, n_dims)
+        Fields of `PatchMap`, which are set rather than trained.
     """
 
-    def __init__(self, n_planes, n_dims, *, width=12, n_maps=4):
+    def __init__(self, n_planes, n_dims, *, width=12, n_maps=4, n_patches=49):
         super().__init__()
         self.n_maps = n_maps
         self.enter = nn.Conv2d(1, width, 3, padding=1)
@@ -47,6 +53,8 @@ class CineEncoder(nn.Module):
         self.plane = nn.Parameter(torch.zeros(n_planes, 2, width))
         penalty = torch.tensor(_STIFF + (_STIFF_MAPS,) * (n_maps > 0))
         self.log_penalty = nn.Parameter(penalty.log().repeat(n_planes, n_dims, 1))
+        self.register_buffer("share", torch.full((n_planes, n_patches, n_dims), 1 / n_patches))
+        self.register_buffer("gain", torch.zeros(n_planes, 2, n_dims))
 
     def forward(self, images, plane, places):
         """Look at places of images.
@@ -74,33 +82,6 @@ class CineEncoder(nn.Module):
         seen = grid_sample(maps, places[:, :, None], padding_mode="border", align_corners=False)
         return seen[..., 0].flatten(1)
 
-    def predict(self, groups, positions, slopes, plane):
-        """Predict positions by a ridge on the first rows.
-
-        Parameters
-        ----------
-        groups : list of Tensor of shape (n, size)
-            Features of n frames of one patient and plane, by kind; shifts first.
-        positions : Tensor of shape (n_known, n_dims)
-            Positions at the first rows.
-        slopes : Tensor of shape (n_shifts, n_dims)
-            Weights of the shifts that the ridge shrinks to; it shrinks others to zero.
-        plane : int
-            Number of the plane.
-
-        Returns
-        -------
-        Tensor of shape (n - n_known, n_dims)
-            Positions at the other rows.
-        """
-        n_known = len(positions)
-        groups = [group - group[:n_known].mean(0) for group in groups]
-        middle = positions.mean(0)
-        start = groups[0] @ slopes + middle
-        rest = positions - start[:n_known]
-        kernels = torch.stack([group @ group[:n_known].mT for group in groups])
-        weight = torch.exp(-self.log_penalty[plane])  # (n_dims, n_groups)
-        kernel = torch.einsum("dg,gij->dij", weight, kernels)
-        noise = torch.eye(n_known, dtype=kernel.dtype, device=kernel.device)
-        dual = torch.linalg.solve(kernel[:, :n_known] + noise, rest.mT[..., None])
-        return start[n_known:] + (kernel[:, n_known:] @ dual)[..., 0].mT
+    def patch_map(self, texture, plane):
+        """Give what the population says about a plane number, for a patient's `texture` (K,)."""
+        return PatchMap(self.share[plane], self.gain[plane], self.log_penalty[plane].exp(), texture)
