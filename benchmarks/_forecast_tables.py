@@ -57,7 +57,8 @@ def at_horizon(frame):
     """
     rows = []
     for method, part in _by(frame, "method"):
-        entry = {"method": method, "RMSE": part["rmse"].mean(), "RMSE_sd": part["rmse"].std()}
+        entry = {"method": method, "runs": part["track"].nunique()}
+        entry |= {"RMSE": part["rmse"].mean(), "RMSE_sd": part["rmse"].std()}
         entry["worst RMSE"] = part["rmse"].max()
         entry |= {column: part[key].mean() for key, column in _SHOWN.items()}
         entry["max"] = part["max"].max()

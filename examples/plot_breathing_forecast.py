@@ -86,8 +86,8 @@ table[table["patient"].isin(["all", "worst"])].pivot(
 # %%
 # RMSE in mm. Nearly all that is gained over persistence is gained by the ridge, which becomes the
 # patient's own while it follows. What the Transformer adds to it is what the last two lines differ
-# by; on four patients, a difference in the second decimal says nothing. :doc:`/benchmarks` has real
-# traces, longer and more of them.
+# by; read little into that on four patients. :doc:`/benchmarks` has real traces, longer and more of
+# them.
 #
 # The bars run from the best patient to the worst:
 import matplotlib.pyplot as plt

@@ -14,6 +14,7 @@ from sklearn_medsel import (
     DeepFeatureSelector,
     ReportAttentionClassifier,
     ReportEncoder,
+    TumourPositionForecaster,
 )
 from sklearn_medsel.survival import make_survival_y
 
@@ -24,6 +25,18 @@ CHECKED = [
     DeepFeatureSelector(task="regression", n_repeats=2, hidden_layer_sizes=()),
     DeepFeatureSelector(method="mori", n_repeats=2, max_epochs=20),
 ]
+
+# Rows are moments of one recording here, so few of them must be enough for history and horizon.
+BRIEF = {"horizons": (0.2,), "history": 0.8, "random_state": 0}
+FORECASTERS = [
+    TumourPositionForecaster(**BRIEF, experts=("persistence", "ridge")),
+    TumourPositionForecaster(**BRIEF, max_epochs=1),
+]
+# A forecast is made from the rows before it, so it cannot stay the same when these change.
+NO_TIME_SERIES = {
+    "check_methods_sample_order_invariance": "the order of the rows is their order in time",
+    "check_methods_subset_invariance": "a row alone has lost its past",
+}
 
 # Of estimators that take text, scikit-learn tests nothing by itself: these are its checks that need
 # no data. tests/test_report_*.py hold what it asks of fitted estimators.
@@ -54,6 +67,11 @@ SURVIVAL = {
 @pytest.mark.filterwarnings("ignore:No features were selected:UserWarning")
 @parametrize_with_checks(CHECKED)
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_checks(FORECASTERS, expected_failed_checks=lambda estimator: NO_TIME_SERIES)
+def test_scikit_learn_checks_of_forecasters(estimator, check):
     check(estimator)
 
 

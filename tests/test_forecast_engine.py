@@ -13,6 +13,7 @@ from sklearn.linear_model import Ridge
 from sklearn_medsel.forecasting import CineSequence, _mixture, _ridge
 from sklearn_medsel.forecasting._mixture import ExpertMixture, simplex_minimum
 from sklearn_medsel.forecasting._motion import MotionBasis, MotionTrace
+from sklearn_medsel.forecasting._population import Path, PopulationTeacher, _statistics
 from sklearn_medsel.forecasting._radius import AdaptiveRadius
 from sklearn_medsel.forecasting._ridge import PatientRidge, PopulationRidge
 from sklearn_medsel.forecasting._signal import SignalMap
@@ -194,6 +195,22 @@ def test_population_does_not_know_which_axis_is_which(n_dims):
     assert here.n_samples == 50
     if n_dims == 1:
         np.testing.assert_allclose(here.gram, features[..., 0].T @ features[..., 0] / 50)
+
+
+def test_statistics_hold_nothing_of_across_a_gap(basis):
+    """Positions lost for two seconds: where it was before tells nothing of what comes after."""
+    t, path = breath(200)
+    path[90:100] = np.nan
+    moved = path + 30 * (np.arange(200) < 90)[:, None]
+    teacher = PopulationTeacher(
+        basis=basis, horizons=np.array([0.2, 0.4]), coverage=0.9, adapts=True, seed=0
+    )
+    here, there = (_statistics(Path(0, t, p, p), teacher, 5.0) for p in (path, moved))
+    # the mean of the path, and so its amplitude, starts anew as well
+    np.testing.assert_allclose(here.gram, there.gram, atol=1e-6)
+    np.testing.assert_allclose(here.cross, there.cross, atol=1e-6)
+    # 1 s of history after each start, and two rows without a truth at each end
+    assert here.n_samples == 90 - 5 - 2 + 100 - 5 - 2
 
 
 # --- the mixture

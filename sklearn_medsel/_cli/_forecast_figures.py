@@ -105,7 +105,7 @@ def _trajectory(results, kind, patient):
             "for."
         ),
         "plot": plot,
-        "size": (6.4, 1.9 + 1.25 * n_axes),
+        "size": (7.4, 1.9 + 1.25 * n_axes),
     }
 
 

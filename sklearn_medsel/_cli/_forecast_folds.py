@@ -141,7 +141,9 @@ def _tasks(motion, settings):
         return tasks
     if not motion.planes:
         baselines = baseline_forecasters(settings.horizons, random_state=settings.seed)
-        return tasks | {LSTM: baselines[LSTM].set_params(history=settings.history)}
+        baselines[LSTM].set_params(history=settings.history)
+        # the expert persistence carries a lost position on by the forecast; the baseline does not
+        return tasks | {name: baselines[name] for name in (EXPERTS["persistence"], LSTM)}
     for n_planes in range(1, min(len(motion.planes), 3)):
         subset = motion.planes[:n_planes]
         tasks[subset] = make_forecaster(settings).set_params(planes=subset)
@@ -157,7 +159,7 @@ def _evaluate(name, estimator, X, train, test, notify):
     model = fit(clone(estimator), _safe_indexing(X, train), notify)
     seconds = time.perf_counter() - started
     X_test = _safe_indexing(X, test)
-    if name == LSTM:
+    if not hasattr(model, "predict_interval"):
         return {name: model.predict(X_test)}, None, seconds
     found, radius = follow(model, X_test)
     return found if name == OURS else {name: found[OURS]}, radius, seconds
@@ -165,6 +167,8 @@ def _evaluate(name, estimator, X, train, test, notify):
 
 def fit(model, X, notify):
     """Fit a model in place; `notify` is a callback."""
+    if not hasattr(model, "set_callbacks"):
+        return model.fit(X)
     model.set_callbacks(notify)
     model.fit(X)
     model.set_callbacks()

@@ -29,6 +29,7 @@ def baseline_forecasters(horizons=(0.25, 0.5, 1.0), *, interval=0.2, random_stat
     Returns
     -------
     dict of str to estimator
+        Not fitted; with ``fit``, ``predict`` and ``score`` as `TumourPositionForecaster` has them.
 
     Examples
     --------

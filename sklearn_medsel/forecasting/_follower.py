@@ -190,7 +190,7 @@ class MotionFollower:
         if observed:
             self._seen = t
             self._learn(t)
-        self.step = self._forecast(t, observed, doubt, use_network)
+        self.step = self._forecast(t, observed, doubt if np.isfinite(doubt) else 0.0, use_network)
         if observed:
             self._remember(self.step)
         return self.step
@@ -234,7 +234,7 @@ class MotionFollower:
             experts=experts,
             forecast=self._mixture.mix(experts),
             own_radius=own_radius,
-            radius=self._radius_now(t, np.sqrt(own_radius**2 + model.doubt_gain * doubt)),
+            radius=self._radius_now(t, np.hypot(own_radius, np.sqrt(model.doubt_gain * doubt))),
             observed=observed,
             window=None if ages is None else read_window(trace, ages),
             base=moves["ridge"],
@@ -247,7 +247,8 @@ class MotionFollower:
         if age <= 0:
             return radius
         horizons = np.concatenate([[0.0], self.model.horizons])
-        radius = np.concatenate([[0.0], radius])
+        # horizons learn apart; yet what is longer unseen is never better known
+        radius = np.maximum.accumulate(np.concatenate([[0.0], radius]))
         reached = self.model.horizons + age
         beyond = np.maximum(reached - horizons[-1], 0) / horizons[-1]
         return np.interp(reached, horizons, radius) + beyond * radius[-1]

@@ -15,6 +15,7 @@ from sklearn_medsel.forecasting._alignment import truth_at
 from sklearn_medsel.forecasting._learned_expert import LearnedExpert
 from sklearn_medsel.forecasting._motion import MotionBasis
 from sklearn_medsel.forecasting._onnx import export_networks, load_networks
+from sklearn_medsel.forecasting._patient_tracker import STRANGE
 from sklearn_medsel.forecasting._population import Path, PopulationTeacher, add_learned
 from sklearn_medsel.forecasting._recording import Recording
 from sklearn_medsel.forecasting._session import ForecastSession
@@ -27,6 +28,7 @@ EXPERTS = ("persistence", "ridge", "transformer")
 _LINEAR = ("persistence", "ridge")
 _SAME = 1e-6  # s
 _TRACKER_FOLDS = 3
+_USUAL_SHARE = 0.99  # of the frames of new patients that are not to be called strange
 
 
 class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
@@ -91,6 +93,8 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         Horizons that were learnt, in s.
     interval_ : float
         Usual time between steps, in s.
+    novelty_unit_ : float
+        What the tracker's novelty is divided by; from frames of patients it was not trained on.
     planes_ : tuple of str or None
         Planes seen in training.
     pixel_mm_ : dict of str to float or None
@@ -216,6 +220,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         with progress(self, X, y, n_steps=n_ticks) as tick, one_thread():
             doubt = None
             if steps.cine is None:
+                self.novelty_unit_ = 1.0
                 self.signal_map_ = SignalMap.learn(steps.signal, truth)
                 seen = self.signal_map_(steps.signal)
             else:
@@ -400,11 +405,13 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
                         radius[row] = step.radius[self._asked]
         return forecast, radius
 
-    def _watch(self, reference=None, onnx=None):
+    def _watch(self, reference=None, pixel_mm=None, onnx=None):
         """Make what follows one patient."""
         networks = None if onnx is None else load_networks(onnx)
-        tracker = None if self.tracker_ is None else self.tracker_.start(reference)
-        return PatientWatch(self.model_, self.n_dims_, tracker, networks)
+        tracker = (
+            None if self.tracker_ is None else self.tracker_.start(reference, pixel_mm=pixel_mm)
+        )
+        return PatientWatch(self.model_, self.n_dims_, tracker, networks, self.novelty_unit_)
 
     @property
     def _asked(self):
@@ -440,6 +447,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         folds = _split(patients)
         labelled = replace(steps, cine=steps.cine.with_positions(truth))
         seen, doubt = np.full(truth.shape, np.nan), np.full(len(steps), np.nan)
+        novelty = np.full(len(steps), np.nan)
         for held_out in folds:
             known = [r for r, out in zip(recordings, held_out, strict=True) if not out]
             known = known or recordings
@@ -448,12 +456,14 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
                 watch = PatientWatch(model, self.n_dims_, tracker.start())
                 for row, _, fix in watch_recording(watch, labelled, rows, self.warmup):
                     seen[row], doubt[row] = fix.position, fix.variance.sum()
+                    novelty[row] = fix.novelty
                 seen[rows] += watch.origin
                 tick()
         if len(folds) > 1:
             self.tracker_.fit(_recordings(steps, truth, recordings), tick)
         else:
             self.tracker_ = tracker
+        self.novelty_unit_ = max(1.0, float(np.nanquantile(novelty, _USUAL_SHARE)) / STRANGE)
         return seen, doubt
 
     def _make_tracker(self, seed):

@@ -86,8 +86,11 @@ class PatientTracker:
         Raises
         ------
         ValueError
-            If a plane is unknown, or its frames change their shape or pixel size.
+            If a plane is unknown, its frames change their shape or pixel size, or `expected` comes
+            without its variance.
         """
+        if expected is not None and expected_variance is None:
+            raise ValueError("expected_variance is missing beside expected. Give both or neither.")
         t = float(t)
         self._began = t if self._began is None else self._began
         n_dims = self._tracker.n_dims

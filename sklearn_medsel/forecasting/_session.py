@@ -40,7 +40,8 @@ class Forecast:
     plane_age : dict of str to float
         Time since each plane was acquired, in s; infinite if it never was.
     out_of_distribution : float
-        How strange the frames are: about 1 is usual, above 3 strange; 0 without frames.
+        How strange the frames are, or how far the position is from what was expected: below 2 is
+        usual, above 3 strange.
     latency_ms : float
         Time that the update took, in ms.
 
@@ -131,7 +132,7 @@ class ForecastSession:
         self._signal_map = forecaster.signal_map_
         frames = _reference_frames(forecaster, reference) or {}
         self._state = _State(
-            watch=forecaster._watch(frames, onnx),
+            watch=forecaster._watch(frames, self._pixel_mm, onnx),
             planes=forecaster.planes_ or (),
             shapes={plane: frame.shape for plane, frame in frames.items()},
         )
@@ -370,7 +371,9 @@ class _State:
         if self.lost:
             reasons.append("nothing was measured in this update")
         if t - self.start < warmup:
-            reasons.append(f"warming up, {warmup - (t - self.start):.0f} s to go")
+            reasons.append(f"warming up, {np.ceil(warmup - (t - self.start)):.0f} s to go")
+        elif self.watch.follower.trace.elapsed < self.watch.follower.model.basis.history - 1e-6:
+            reasons.append("after a gap: too little has been seen since")
         old = [
             plane
             for plane, last in self.acquired.items()
@@ -422,6 +425,9 @@ def _reference_frames(forecaster, reference):
 def _pixel_sizes(forecaster, reference, pixel_mm):
     """Pixel size of each plane, in mm: given, of the reference, or usual in training."""
     planes = forecaster.planes_ or ()
+    given = list(pixel_mm.values()) if isinstance(pixel_mm, dict) else pixel_mm
+    if pixel_mm is not None and not np.all(np.asarray(given, dtype=float) > 0):
+        raise ValueError("pixel_mm must be larger than 0, in mm.")
     if isinstance(pixel_mm, dict):
         return {**forecaster.pixel_mm_, **pixel_mm}
     if pixel_mm is not None:

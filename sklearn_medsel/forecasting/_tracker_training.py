@@ -29,17 +29,18 @@ from sklearn_medsel.nn.patch_ridge import patch_ridge
 _STIFFNESS = (1e2, 1e3, 1e4, 1e5, 1e6)  # of the population's map, chosen between recordings
 _PER_EPOCH = 40  # episodes of an epoch
 _SUPPORT, _QUERY = 64, 32  # frames of an episode
-_RATE, _FASTER = 3e-3, ("*log_penalty", 10.0)
+_RATE, _FASTER = 3e-3, ("*log_penalty", 30.0)
 _DECAY = 1e-2
 _LEAST_ERROR = 0.05  # mm^2
 _CLIP = 9.0  # squared errors count no more, in variances of the recording
 _FEWEST = 8  # frames with known positions that a recording must have in a plane
 _LEAST_SPREAD = 0.02
+_STEPS = 2.0**14  # per mm
 _UNKNOWN = 25.0  # mm^2, where training shows nothing
 
 
 class Bank(NamedTuple):
-    """One plane of one recording, described; its n frames have known positions."""
+    """One plane of one recording, described; positions are known, and given from their mean."""
 
     plane: int
     recording: int
@@ -93,7 +94,9 @@ def _describe(piece, number, plane):
         matches = match(frames, [compared])
         images = local_contrast(frames)
         groups = [group.flatten(1) for group in measured(compared.grid, matches)]
-    positions = torch.from_numpy(piece.positions[known])
+    positions = piece.positions[known] - piece.positions[known].mean(0)
+    # to steps so coarse that the origin of the positions leaves no rounding behind
+    positions = torch.from_numpy(np.round(positions * _STEPS) / _STEPS)
     unlike = 1 - (matches.peak * compared.texture).sum(1).numpy()
     where = places(compared.grid, matches.shift)
     # clones may take part in training, which inference tensors may not

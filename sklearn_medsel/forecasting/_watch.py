@@ -23,6 +23,10 @@ class PatientWatch:
         Axes of a position.
     tracker : PatientTracker or None, default=None
         Finds the position in frames; None where positions are given.
+    networks : list of OnnxNetwork or None, default=None
+        Networks of the transformer, where they do not run in torch.
+    novelty_unit : float, default=1.0
+        What the tracker's novelty is divided by, so that above 3 is rare in new patients.
 
     Attributes
     ----------
@@ -32,10 +36,11 @@ class PatientWatch:
         Whether the origin is known: from the start where positions are given.
     """
 
-    def __init__(self, model, n_dims, tracker=None, networks=None):
+    def __init__(self, model, n_dims, tracker=None, networks=None, novelty_unit=1.0):
         self.follower = MotionFollower(model, n_dims, networks)
         self.tracker = tracker
         self.origin, self.anchored = np.zeros(n_dims), tracker is None
+        self.novelty_unit = novelty_unit
         self.fix, self.was_slow, self.strangeness = None, False, 0.0
 
     def update(self, t, position=None, frames=None, pixel_mm=None, deadline=None):
@@ -51,7 +56,8 @@ class PatientWatch:
             position = self.fix.position if frames else None
             self.was_slow = deadline is not None and time.perf_counter() - begun > deadline
         self.strangeness = self._strangeness(position, expected, variance)
-        step = self.follower.follow(t, position, use_network=not self.was_slow)
+        doubt = 0.0 if self.fix is None else float(self.fix.variance.sum())
+        step = self.follower.follow(t, position, doubt, use_network=not self.was_slow)
         if step is None or not self.origin.any():
             return step
         return replace(
@@ -61,7 +67,7 @@ class PatientWatch:
     def _strangeness(self, position, expected, variance):
         """How unlike training the frames are; or how far a position is from what was expected."""
         if self.fix is not None:
-            return float(self.fix.novelty)
+            return float(self.fix.novelty / self.novelty_unit)
         if position is None or np.isnan(expected).any():
             return 0.0
         return float(np.linalg.norm(position - expected) / (3 * np.sqrt(variance.sum())))

@@ -103,7 +103,12 @@ def patch_ridge(features, positions, population):
     dual = inverse @ rest.mT[..., None]
     slopes = (scaled.mT @ dual)[..., 0].mT
     hat = (inverse.diagonal(dim1=1, dim2=2) - 1 / n).clamp_min(1e-3)
-    return share, slopes, first + (origin - start.mean(0) - middle @ slopes), (dual[..., 0] / hat).mT
+    return (
+        share,
+        slopes,
+        first + (origin - start.mean(0) - middle @ slopes),
+        (dual[..., 0] / hat).mT,
+    )
 
 
 def _correlation(features, n_patches):
