@@ -161,9 +161,9 @@ def test_transformer_takes_part(learned, seen, new):
 
 
 @pytest.mark.parametrize("coverage", [0.7, 0.9])
-def test_balls_hold_the_truth_as_often_as_promised(coverage, linear):
+def test_balls_hold_the_truth_as_often_as_promised(coverage):
     data = make_breathing(n_patients=3, duration=50.0, rate=5.0, random_state=1)
-    forecaster = make(coverage=coverage).fit(data.X[data.groups == 0])
+    forecaster = make(coverage=coverage, history=0.6).fit(data.X[data.groups == 0])
     X = data.X[data.groups > 0]
     table = forecast_errors(
         X[AXES].to_numpy(),
@@ -180,13 +180,13 @@ def test_balls_hold_the_truth_as_often_as_promised(coverage, linear):
 # --- score
 
 
-def test_score_compares_with_the_position_at_the_time_forecast(fitted, breathing, new):
+def test_score_compares_with_the_position_at_the_time_forecast(linear, breathing, new):
     y = breathing.y[breathing.groups == 2]
     table = forecast_errors(
-        y, fitted.predict(new), t=new["t"], horizons=HORIZONS, patient=new["patient"]
+        y, linear.predict(new), t=new["t"], horizons=HORIZONS, patient=new["patient"]
     )
     expected = -table[table["patient"] == "all"]["rmse"].mean()
-    assert fitted.score(new, y) == pytest.approx(expected, rel=1e-9)
+    assert linear.score(new, y) == pytest.approx(expected, rel=1e-9)
 
 
 def test_score_of_unknown_truth(linear, new):
@@ -242,6 +242,12 @@ def test_shifted_patient_where_training_measured_with_noise(breathing, new):
     forecaster = make().fit(breathing.X[known], breathing.y[known])
     moved = forecaster.predict(shifted(new, 500.0)) - 500
     np.testing.assert_allclose(moved, forecaster.predict(new), atol=1e-4)
+
+
+def test_clock_may_start_anywhere(fitted, new):
+    """Rounding of large times must not decide when something is learnt."""
+    later = new.assign(t=new["t"] + 86_400.1)
+    np.testing.assert_allclose(fitted.predict(later), fitted.predict(new), atol=1e-4)
 
 
 ORDER = [2, 0, 1]
@@ -414,14 +420,15 @@ def test_same_seed_same_forecasts_and_global_generators_stay(seen, new, learned)
     assert not np.array_equal(other.predict(new), learned.predict(new))
 
 
-def test_predict_leaves_no_trace(fitted, new):
-    first = fitted.predict(new)
-    fitted.predict(shifted(new, 40.0))
-    np.testing.assert_array_equal(fitted.predict(new), first)
+def test_predict_leaves_no_trace(linear, new):
+    first = linear.predict(new)
+    linear.predict(shifted(new, 40.0))
+    np.testing.assert_array_equal(linear.predict(new), first)
 
 
-def test_pickle_comes_back(fitted, new):
-    np.testing.assert_array_equal(clone_of_fitted(fitted).predict(new), fitted.predict(new))
+def test_pickle_comes_back(learned, new):
+    copy, rows = clone_of_fitted(learned), slice(0, 40)
+    np.testing.assert_array_equal(copy.predict(new[rows]), learned.predict(new[rows]))
 
 
 def test_not_fitted(new):
@@ -461,8 +468,7 @@ def test_later_frames_change_nothing(cine, row):
     y[row + 1 :] += 30.0
     t[row + 1 :] += 0.1
     other = CineSequence(frames, t, planes=cine.X.planes, pixel_mm=3.5, positions=y)
-    for ask in (cine.forecaster.predict, cine.forecaster.predict_interval):
-        here, there = ask(cine.X), ask(other)
+    for here, there in zip(*map(cine.forecaster._run, (cine.X, other)), strict=True):
         np.testing.assert_array_equal(here[: row + 1], there[: row + 1])
         assert not np.allclose(here[row + 1 :], there[row + 1 :], equal_nan=True)
 
@@ -476,7 +482,7 @@ def interleaved(X, lost=()):
     return CineSequence(X.frames, X.t, **settings)
 
 
-@pytest.mark.parametrize("offset", [5.0, 500.0, [1e5, -1e5, 30.0]])
+@pytest.mark.parametrize("offset", [5.0, [1e5, -500.0, 30.0]])
 @pytest.mark.parametrize("arrange", [lambda X: X, interleaved], ids=["together", "interleaved"])
 def test_patient_of_frames_elsewhere(cine, offset, arrange):
     """As soon as one position of the patient is known, forecasts are where the patient is."""

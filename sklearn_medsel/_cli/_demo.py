@@ -16,7 +16,7 @@ _N_GENES = 20  # no single gene passes a false discovery rate of 0.1 in these da
 _REPORTS = "reports"
 _N_REPORTS = 200
 _FORECAST = "forecast"
-_BREATHING = {"n_patients": 3, "duration": 36.0, "rate": 5.0}
+_BREATHING = {"n_patients": 3, "duration": 30.0, "rate": 5.0}
 _JOBS = {
     "death-within-two-years": ("classification", "death within two years"),
     "survival": ("survival", "survival"),

@@ -28,6 +28,7 @@ EXPERTS = ("persistence", "ridge", "transformer")
 _LINEAR = ("persistence", "ridge")
 _SAME = 1e-6  # s
 _TRACKER_FOLDS = 3
+_CNN_MAPS = 4
 _USUAL_SHARE = 0.99  # of the frames of new patients that are not to be called strange
 
 
@@ -61,6 +62,10 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         How far to look back closely, in s: about one breath. Slower averages look further.
     experts : str or sequence of str, default=("persistence", "ridge", "transformer")
         Who forecasts.
+    encoder : {"patches", "cnn"}, default="patches"
+        What is matched in frames: patches of the image itself, or of the maps that one small
+        convolutional network, shared by the planes, makes of it as well. The network costs time
+        and has not been better; the benchmarks show both.
     adapt : {"linear", "none"}, default="linear"
         Whether the ridge regression becomes the patient's own, or stays the population's.
     coverage : float, default=0.9
@@ -130,6 +135,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         "planes": [StrOptions({"all"}), "array-like"],
         "history": [Interval(Real, 0, None, closed="neither")],
         "experts": [str, "array-like"],
+        "encoder": [StrOptions({"patches", "cnn"})],
         "adapt": [StrOptions({"linear", "none"})],
         "coverage": [Interval(Real, 0, 1, closed="neither")],
         "warmup": [Interval(Real, 0, None, closed="left")],
@@ -147,6 +153,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         planes="all",
         history=4.0,
         experts=EXPERTS,
+        encoder="patches",
         adapt="linear",
         coverage=0.9,
         warmup=20.0,
@@ -160,6 +167,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         self.planes = planes
         self.history = history
         self.experts = experts
+        self.encoder = encoder
         self.adapt = adapt
         self.coverage = coverage
         self.warmup = warmup
@@ -474,6 +482,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
             warmup=self.warmup,
             device=str(resolve_device(self.device)),
             seed=seed,
+            n_maps=_CNN_MAPS if self.encoder == "cnn" else 0,
         )
 
     def _n_ticks(self, steps, stretches, experts):

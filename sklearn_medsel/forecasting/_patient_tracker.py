@@ -15,7 +15,7 @@ _USUAL = 1.5  # novelty up to which variance is as learnt
 _FLAT = 10.0  # novelty of a frame that shows nothing
 _REMEMBERED = 512  # updates whose position may still become known
 _SAME_TIME = 1e-6  # s
-_FLOOR = 0.01  # mm^2
+_FLOOR = 0.03  # mm^2: planes share errors, so that none is to be believed to the last
 
 
 class Fix(NamedTuple):
@@ -52,6 +52,8 @@ class PatientTracker:
         self._began = None
         self._sums = np.zeros((n_planes, tracker.n_dims))  # of displacements in the warm-up
         self._counts = np.zeros(n_planes, dtype=int)
+        self._strange = np.zeros(n_planes)  # sums of novelty in the warm-up
+        self._n_frames = np.zeros(n_planes, dtype=int)
         self._recent = deque(maxlen=_REMEMBERED)
         for name, frame in (reference or {}).items():
             plane = self._plane(name)
@@ -101,6 +103,7 @@ class PatientTracker:
         read, novelty, likeness = self._read(frames, pixel_mm)
         remembered = {}
         for plane, (features, like, strange) in read.items():
+            strange = self._unlike_patient(plane, t, strange)
             estimate = self._estimate(plane, t, features, strange)
             novelty, likeness = max(novelty, strange), likeness + like
             if strange < STRANGE:
@@ -151,6 +154,8 @@ class PatientTracker:
             "began": self._began,
             "sums": self._sums.copy(),
             "counts": self._counts.copy(),
+            "strange": self._strange.copy(),
+            "n_frames": self._n_frames.copy(),
             "recent": [(t, dict(features)) for t, features in self._recent],
             "adaptations": [None if one is None else one.state() for one in self._adaptations],
         }
@@ -164,6 +169,7 @@ class PatientTracker:
                 self._prepare(plane)
         self._began = state["began"]
         self._sums, self._counts = state["sums"].copy(), state["counts"].copy()
+        self._strange, self._n_frames = state["strange"].copy(), state["n_frames"].copy()
         self._recent.extend((t, dict(features)) for t, features in state["recent"])
         for adaptation, plain in zip(self._adaptations, state["adaptations"], strict=True):
             if adaptation is not None:
@@ -223,6 +229,17 @@ class PatientTracker:
                 strange = 1 + (1 - like - middle) / spread
                 read[plane] = row, like, float(np.clip(strange, 0.0, _FLAT))
         return read, novelty, 0.0
+
+    def _unlike_patient(self, plane, t, strange):
+        """Novelty of a frame, less what is usual in this patient since the warm-up.
+
+        A patient who is unlike those of the training is so in every frame.
+        """
+        usual = self._strange[plane] / max(1, self._n_frames[plane])
+        if t <= self._began + self._tracker.warmup and strange < _FLAT:
+            self._strange[plane] += strange
+            self._n_frames[plane] += 1
+        return max(0.0, strange - max(0.0, usual - 1))
 
     def _estimate(self, plane, t, features, strange):
         """Position and variance by one plane, or None while nothing is known."""

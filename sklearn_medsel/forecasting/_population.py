@@ -226,7 +226,7 @@ def _weights(errors, scales, start):
     """Weights of the experts that would have been best for the training patients."""
     errors = errors / scales[:, None, None, None]
     products = np.einsum("nehd,nfhd->hef", errors, errors) / len(errors)
-    pull = 0.05 * products.diagonal(axis1=1, axis2=2).min(axis=1)
+    pull = 0.5 * products.diagonal(axis1=1, axis2=2).min(axis=1)
     eye = np.eye(products.shape[1])
     return np.array(
         [

@@ -373,7 +373,7 @@ class _State:
         if t - self.start < warmup:
             reasons.append(f"warming up, {np.ceil(warmup - (t - self.start)):.0f} s to go")
         elif self.watch.follower.trace.elapsed < self.watch.follower.model.basis.history - 1e-6:
-            reasons.append("after a gap: too little has been seen since")
+            reasons.append("too little has been seen since the start or a gap")
         old = [
             plane
             for plane, last in self.acquired.items()
