@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 _MEMORY = 300.0  # s
-_PRIOR_SAMPLES = 300.0  # a number of samples whose errors would confirm the weights at the start
+_PRIOR_SAMPLES = 200.0  # a number of samples whose errors would confirm the weights at the start
 
 
 class ExpertMixture:

@@ -16,6 +16,7 @@ from sklearn_medsel.forecasting._motion import MotionBasis, MotionTrace
 from sklearn_medsel.forecasting._ridge import PopulationRidge
 
 _N_USUAL = 120  # errors kept to stand in for a new patient's own
+_LEARNED_SHARE = 0.25  # of the weight of the ridge: what the transformer starts with
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class PopulationTeacher:
 def add_learned(model, experts, learned):
     """Add the Transformer to a model.
 
-    How well it does in its own training tells little, so a new patient starts with half of the
+    How well it does in its own training tells little, so a new patient starts with a part of the
     ridge's weight on it, or all of the weight where it is the only one.
 
     Parameters
@@ -171,7 +172,7 @@ def add_learned(model, experts, learned):
     if experts == ("transformer",):
         weights = np.ones((len(model.horizons), 1))
     else:
-        share = 0.5 * model.weights[:, -1:]
+        share = _LEARNED_SHARE * model.weights[:, -1:]
         weights = np.hstack([model.weights[:, :-1], model.weights[:, -1:] - share, share])
     return replace(model, experts=experts, learned=learned, weights=weights)
 
