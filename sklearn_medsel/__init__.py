@@ -24,6 +24,7 @@ _HOME = {
     "prognostic_check": "survival",
     "CineSequence": "forecasting",
     "TumourPositionForecaster": "forecasting",
+    "baseline_forecasters": "forecasting",
     "forecast_errors": "forecasting",
     "FeatureImportanceDisplay": "inspection",
     "HorizonErrorDisplay": "inspection",

@@ -400,7 +400,7 @@ def test_risk_groups_take_the_best_ranked_where_none_is_selected():
 # --- the demonstration -----------------------------------------------------------------------
 
 
-def test_demo_writes_both_reports_and_may_run_again(tmp_path, capsys, monkeypatch):
+def test_demo_writes_all_reports_and_may_run_again(tmp_path, capsys, monkeypatch):
     def analyse(samples, settings, *, progress):
         assert samples.X.shape == (20, 4)
         assert settings.table == "DLBCL (SurvSet)"
@@ -417,8 +417,14 @@ def test_demo_writes_both_reports_and_may_run_again(tmp_path, capsys, monkeypatc
         folder.mkdir()
         (folder / "reports.html").write_text("page")
 
+    def forecast(progress, folder):
+        folder.mkdir()
+        (folder / "report.html").write_text("page")
+
     monkeypatch.setattr(_demo, "analyse", analyse)
     monkeypatch.setattr(_demo, "_read_reports", read_reports)
+    monkeypatch.setattr(_demo, "_forecast_breathing", forecast)
+    monkeypatch.setattr("sklearn_medsel._cli._forecast_output.summary", lambda _: "forecast")
     monkeypatch.setattr("sklearn_medsel._cli._reports_output.summary", lambda _: "read")
     monkeypatch.setattr("sklearn_medsel.datasets.load_dlbcl", load)
     monkeypatch.setattr("sklearn_medsel._cli._report.draw_all", lambda _: {})
