@@ -5,6 +5,7 @@ nothing to do with its task. The training loop itself lives in `_training`.
 """
 
 import contextlib
+import functools
 import threading
 from abc import abstractmethod
 
@@ -15,6 +16,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import ThreadpoolController
 
 from ._training import Rows, train_module
 
@@ -22,6 +24,7 @@ __all__ = [
     "CallbackSupportMixin",
     "TorchEstimator",
     "draw_seeds",
+    "one_blas_thread",
     "one_thread",
     "progress",
     "resolve_device",
@@ -129,6 +132,40 @@ def one_thread():
         torch.set_num_threads(before)
         with _ThreadLimit.lock:
             _ThreadLimit.depth -= 1
+
+
+class _BlasLimit:
+    """The same for the threads of BLAS, which numpy and scipy call."""
+
+    lock = threading.Lock()
+    depth = 0
+    limiter = None
+
+
+@functools.cache
+def _blas_libraries():
+    """Find the BLAS libraries of the process; that takes milliseconds, so once."""
+    return ThreadpoolController().select(user_api="blas")
+
+
+@contextlib.contextmanager
+def one_blas_thread():
+    """Run numpy's and scipy's linear algebra on one thread inside the block.
+
+    Small matrices, many times a second: there, waiting for other threads takes longer than the
+    work, on a busy machine a hundred times as long.
+    """
+    with _BlasLimit.lock:
+        if _BlasLimit.depth == 0:
+            _BlasLimit.limiter = _blas_libraries().limit(limits=1)
+        _BlasLimit.depth += 1
+    try:
+        yield
+    finally:
+        with _BlasLimit.lock:
+            _BlasLimit.depth -= 1
+            if _BlasLimit.depth == 0:
+                _BlasLimit.limiter.restore_original_limits()
 
 
 @contextlib.contextmanager

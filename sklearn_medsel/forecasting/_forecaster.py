@@ -10,7 +10,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_medsel.base import draw_seeds, one_thread, progress, resolve_device
+from sklearn_medsel.base import draw_seeds, one_blas_thread, one_thread, progress, resolve_device
 from sklearn_medsel.forecasting._alignment import truth_at
 from sklearn_medsel.forecasting._learned_expert import LearnedExpert
 from sklearn_medsel.forecasting._motion import MotionBasis
@@ -225,7 +225,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         stretches = steps.stretches(teacher.longest_gap)
         self.tracker_ = self._make_tracker(seeds[1]) if steps.cine is not None else None
         n_ticks = self._n_ticks(steps, stretches, experts)
-        with progress(self, X, y, n_steps=n_ticks) as tick, one_thread():
+        with progress(self, X, y, n_steps=n_ticks) as tick, one_thread(), one_blas_thread():
             doubt = None
             if steps.cine is None:
                 self.novelty_unit_ = 1.0
@@ -404,7 +404,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
         n_horizons = len(self._asked)
         forecast = np.full((len(steps), n_horizons, self.n_dims_), np.nan)
         radius = np.full((len(steps), n_horizons), np.nan)
-        with one_thread():
+        with one_thread(), one_blas_thread():
             for rows in steps.recordings():
                 watch = self._watch()
                 for row, step, _ in watch_recording(watch, steps, rows, self.warmup):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sklearn_medsel.base import one_thread
+from sklearn_medsel.base import one_blas_thread, one_thread
 from sklearn_medsel.forecasting._sequence import CineSequence
 
 OK, DEGRADED, HOLD = "OK", "DEGRADED", "HOLD"
@@ -170,7 +170,7 @@ class ForecastSession:
             position = self._check_position(position)
         by_frames = bool(state.planes)
         measured = bool(frames) if by_frames else position is not None
-        with one_thread():
+        with one_thread(), one_blas_thread():
             step = state.watch.update(
                 t,
                 position=None if by_frames else position,
