@@ -14,6 +14,7 @@ from sklearn_medsel.forecasting._patch_matching import (
 )
 from sklearn_medsel.forecasting._plane_adaptation import _MOST
 from sklearn_medsel.forecasting._tracker import ImageTracker, Recording
+from sklearn_medsel.forecasting._tracker_training import _split
 from sklearn_medsel.nn.cine_encoder import CineEncoder
 from sklearn_medsel.nn.patch_ridge import PatchMap, patch_ridge
 
@@ -435,3 +436,11 @@ def test_encoder_passes_gradients_and_can_be_left_out():
     seen.square().sum().backward()
     assert all(p.grad is not None for n, p in encoder.named_parameters() if n != "log_penalty")
     assert CineEncoder(2, 3, n_maps=0, n_patches=9)(images, plane, places).shape == (5, 0)
+
+
+def test_a_plane_with_few_frames_can_be_rehearsed():
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        support, query = _split(np.array([0.0, 4.0, 9.0]), 1.0, rng)
+        assert len(support)
+        assert len(query)

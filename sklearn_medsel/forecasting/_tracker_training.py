@@ -207,6 +207,7 @@ def _split(t, warmup, rng):
     inside = (t >= begin) & (t < begin + min(warmup, 0.5 * (t[-1] - t[0])))
     support, query = np.flatnonzero(inside), np.flatnonzero(~inside)
     query = query if len(query) else support
+    support = support if len(support) else query  # too few frames to leave some out
     return np.sort(_draw(support, _SUPPORT, rng)), _draw(query, _QUERY, rng)
 
 
