@@ -65,7 +65,7 @@ class TumourPositionForecaster(CallbackSupportMixin, BaseEstimator):
     encoder : {"patches", "cnn"}, default="patches"
         What is matched in frames: patches of the image itself, or of the maps that one small
         convolutional network, shared by the planes, makes of it as well. The network costs time
-        and has not been better; the benchmarks show both.
+        and was not better in trials.
     adapt : {"linear", "none"}, default="linear"
         Whether the ridge regression becomes the patient's own, or stays the population's.
     coverage : float, default=0.9
