@@ -1,5 +1,6 @@
 """Tests of the image tracker: from frames to the current position."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -154,11 +155,10 @@ def test_expectation_and_images_are_weighed_by_precision(tracker, recordings):
     recording = recordings[3]
     patient = tracker.start()
     follow(patient, recording, rows=range(50))
-    state = patient.state()
     frames = {"coronal": recording.frames[50, 0]}
-    alone = tracker.resume(state).update(10.0, frames, PIXEL)
+    alone = copy.deepcopy(patient).update(10.0, frames, PIXEL)
     expected = alone.position + 1.0
-    fused = tracker.resume(state).update(10.0, frames, PIXEL, expected, alone.variance)
+    fused = copy.deepcopy(patient).update(10.0, frames, PIXEL, expected, alone.variance)
     np.testing.assert_allclose(fused.position, alone.position + 0.5, atol=1e-9)
     np.testing.assert_allclose(fused.variance, alone.variance / 2)
 
@@ -169,7 +169,7 @@ def test_many_frames_of_a_plane_read_as_one_by_one(tracker, recordings):
     rows = []
     for step in range(40):
         patient.update(recording.t[step], {"coronal": recording.frames[step, 0]}, PIXEL)
-        rows.append(patient.state()["recent"][-1][1][0])
+        rows.append(patient._recent[-1][1][0])
     reader, known = tracker.frame_reader(), patient._known[0]
     reference = patient._references[0]
     with torch.inference_mode():
@@ -244,23 +244,22 @@ def test_fit_is_deterministic_and_leaves_global_generators_alone(recordings):
     np.testing.assert_array_equal(numpy_state, _numpy_state())
 
 
-def test_resumes_from_its_state(tracker, recordings):
+def test_a_pickled_patient_goes_on(tracker, recordings):
     recording = recordings[3]
     patient = tracker.start()
     follow(patient, recording, rows=range(40))
-    state = pickle.loads(pickle.dumps(patient.state()))
-    copy = pickle.loads(pickle.dumps(tracker)).resume(state)
-    one, two = (follow(p, recording, rows=range(40, 70))[0] for p in (patient, copy))
+    twin = pickle.loads(pickle.dumps(patient))
+    one, two = (follow(p, recording, rows=range(40, 70))[0] for p in (patient, twin))
     np.testing.assert_allclose(one, two, rtol=0, atol=1e-9)
 
 
-def test_a_state_does_not_change_when_its_patient_goes_on(tracker, recordings):
+def test_a_copy_does_not_change_when_its_patient_goes_on(tracker, recordings):
     patient = tracker.start()
     follow(patient, recordings[3], rows=range(20))
-    state = patient.state()
-    before = pickle.dumps(state)
+    twin = copy.deepcopy(patient)
+    before = pickle.dumps(twin)
     follow(patient, recordings[3], rows=range(20, 50))
-    assert pickle.dumps(state) == before
+    assert pickle.dumps(twin) == before
 
 
 def test_fitted_state_is_plain(tracker):

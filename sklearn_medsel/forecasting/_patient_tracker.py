@@ -8,7 +8,7 @@ import torch
 
 from sklearn_medsel.base import one_thread
 from sklearn_medsel.forecasting._plane_adaptation import PlaneAdaptation
-from sklearn_medsel.forecasting._plane_view import Reference, make_reference
+from sklearn_medsel.forecasting._plane_view import make_reference
 
 STRANGE = 3.0  # novelty from which a frame is not to be relied on
 _USUAL = 1.5  # novelty up to which variance is as learnt
@@ -145,35 +145,6 @@ class PatientTracker:
             if time < t:
                 break
         return False
-
-    def state(self):
-        """Everything known of the patient as plain values, for `ImageTracker.resume`."""
-        return {
-            "position": None if self._position is None else self._position.copy(),
-            "references": [None if one is None else tuple(one) for one in self._references],
-            "began": self._began,
-            "sums": self._sums.copy(),
-            "counts": self._counts.copy(),
-            "strange": self._strange.copy(),
-            "n_frames": self._n_frames.copy(),
-            "recent": [(t, dict(features)) for t, features in self._recent],
-            "adaptations": [None if one is None else one.state() for one in self._adaptations],
-        }
-
-    def restore(self, state):
-        """Go back to what `state` gave."""
-        self._position = state["position"]
-        for plane, reference in enumerate(state["references"]):
-            if reference is not None:
-                self._references[plane] = Reference(*reference)
-                self._prepare(plane)
-        self._began = state["began"]
-        self._sums, self._counts = state["sums"].copy(), state["counts"].copy()
-        self._strange, self._n_frames = state["strange"].copy(), state["n_frames"].copy()
-        self._recent.extend((t, dict(features)) for t, features in state["recent"])
-        for adaptation, plain in zip(self._adaptations, state["adaptations"], strict=True):
-            if adaptation is not None:
-                adaptation.restore(plain)
 
     def _plane(self, name):
         """Number of a plane."""

@@ -83,26 +83,3 @@ class PlaneAdaptation:
         own = later * np.clip(ratio, 1 / _RATIO, _RATIO) ** (0.5 * trust)
         self._map = share, slopes, origin, trust * own + (1 - trust) * unknown
         self._solved = n_known
-
-    def state(self):
-        """Everything learnt from the patient, as a dict of plain values."""
-        return {
-            "features": _copy(self.features),
-            "positions": _copy(self.positions),
-            "n_seen": self.n_seen,
-            "stride": self.stride,
-            "map": None if self._map is None else [part.copy() for part in self._map],
-            "solved": self._solved,
-        }
-
-    def restore(self, state):
-        """Go back to what `state` gave."""
-        self.features, self.positions = _copy(state["features"]), _copy(state["positions"])
-        self.n_seen, self.stride = state["n_seen"], state["stride"]
-        self._map = None if state["map"] is None else tuple(part.copy() for part in state["map"])
-        self._solved = state["solved"]
-
-
-def _copy(array):
-    """Copy an array, or None."""
-    return None if array is None else array.copy()

@@ -105,12 +105,6 @@ class ImageTracker:
         """
         return PatientTracker(self, reference, position, pixel_mm)
 
-    def resume(self, state):
-        """Go on following a patient from what `PatientTracker.state` gave."""
-        patient = PatientTracker(self, None, None, 1.0)
-        patient.restore(state)
-        return patient
-
     def _make_module(self):
         """Build the network as it is before training."""
         return CineEncoder(len(self.planes), self.n_dims, n_maps=self.n_maps)
