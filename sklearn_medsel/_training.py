@@ -194,6 +194,7 @@ def train_by_adam(
     seed,
     fast=None,
     members=False,
+    gate_shrinkage=0.0,
     on_epoch=None,
 ):
     """Train ``module`` in place by AdamW, its step size rising and falling in one cycle.
@@ -221,6 +222,8 @@ def train_by_adam(
     members : bool, default=False
         Whether the first axis of every weight holds networks of their own: each is then clipped by
         itself, so that none depends on what another sees.
+    gate_shrinkage : float, default=0.0
+        By how much each step draws the weights of the selection layer ``select`` towards zero.
     on_epoch : callable, default=None
         Called after each epoch; training stops if it returns True.
 
@@ -259,6 +262,7 @@ def train_by_adam(
         verbose=0,
         device=None,
     )
+    net.gate_shrinkage = gate_shrinkage
     net.fit(rows)
     module.eval()
     return TrainingRecord(len(net.history), net.history[:, "train_loss"], [])

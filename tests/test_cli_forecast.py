@@ -46,7 +46,7 @@ def make_table(n_patients=3, duration=12, rate=5):
 @pytest.fixture(autouse=True)
 def small_pictures(monkeypatch):
     """Draw pictures with few pixels."""
-    monkeypatch.setattr("sklearn_medsel._cli._figures._DPI", 30)
+    monkeypatch.setattr("sklearn_medsel._pictures._DPI", 30)
 
 
 @pytest.fixture

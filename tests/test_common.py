@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_medsel import (
     DeepFeatureCox,
     DeepFeatureSelector,
+    ImageEncoder,
     ReportAttentionClassifier,
     ReportEncoder,
     TumourPositionForecaster,
@@ -38,9 +39,9 @@ NO_TIME_SERIES = {
     "check_methods_subset_invariance": "a row alone has lost its past",
 }
 
-# Of estimators that take text, scikit-learn tests nothing by itself: these are its checks that need
+# Of estimators that take text or images, scikit-learn tests nothing by itself: these are its checks that need
 # no data. tests/test_report_*.py hold what it asks of fitted estimators.
-TEXT = [ReportAttentionClassifier("hashing"), ReportEncoder("hashing")]
+TEXT = [ReportAttentionClassifier("hashing"), ReportEncoder("hashing"), ImageEncoder()]
 WITHOUT_DATA = [
     estimator_checks.check_do_not_raise_errors_in_init_or_set_params,
     estimator_checks.check_estimator_cloneable,

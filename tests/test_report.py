@@ -14,12 +14,12 @@ from sklearn.base import BaseEstimator
 from sklearn_medsel import _html
 from sklearn_medsel.__main__ import main
 from sklearn_medsel._cli import _demo, _words
-from sklearn_medsel._cli._figures import Picture
 from sklearn_medsel._cli._job import BEST, OURS, Results, Settings, gene_table
 from sklearn_medsel._cli._progress import Progress
 from sklearn_medsel._cli._report import comparison_text, render, summary
 from sklearn_medsel._cli._roles import Samples
 from sklearn_medsel._cli._signature import Signature, out_of_fold_risk
+from sklearn_medsel._pictures import Picture
 from sklearn_medsel.survival import make_survival_y
 
 EVIL = '<script>alert("x")</script>'

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from sklearn_medsel._cli._figures import _draw
 from sklearn_medsel._cli._forecast_job import OURS
+from sklearn_medsel._pictures import _draw
 
 _SHOWN = 40.0  # s of a trajectory
 

@@ -3,8 +3,8 @@
 from sklearn_medsel._cli._forecast_job import EXPERTS, LSTM, OURS, RIVALS
 from sklearn_medsel._cli._forecast_notes import SAFETY, safety_section, settings_section
 from sklearn_medsel._cli._forecast_output import headline, pooled_rmse, verdict
-from sklearn_medsel._cli._page import document
 from sklearn_medsel._html import figures, section, table, tag
+from sklearn_medsel._page import document
 
 _NAMES = "It names patients as the data do."
 _MAX_PATIENTS = 40

@@ -10,8 +10,8 @@ from sklearn_medsel._cli import _gene_sections as gene_sections
 from sklearn_medsel._cli import _sections as sections
 from sklearn_medsel._cli._figures import draw_all
 from sklearn_medsel._cli._job import OURS
-from sklearn_medsel._cli._page import document
 from sklearn_medsel._cli._words import headline, verdict
+from sklearn_medsel._page import document
 
 _PACKAGES = ("scikit-learn", "torch", "numpy", "pandas", "scipy", "matplotlib")
 _DISCLAIMER = (

@@ -3,10 +3,10 @@
 import math
 import warnings
 
-from sklearn_medsel._cli._figures import _draw
 from sklearn_medsel._cli._job import _unique_messages
 from sklearn_medsel._cli._reports_job import CONFIDENCE, OURS
 from sklearn_medsel._html import p_value
+from sklearn_medsel._pictures import _draw
 
 METRICS = {
     "accuracy": "accuracy",

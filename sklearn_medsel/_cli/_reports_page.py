@@ -2,11 +2,11 @@
 
 import math
 
-from sklearn_medsel._cli._page import document
 from sklearn_medsel._cli._report import versions
 from sklearn_medsel._cli._reports_job import OURS
 from sklearn_medsel._cli._reports_output import METRICS, headline, promise, verdict
 from sklearn_medsel._html import Markup, p_value, picture_element, section, table, tag
+from sklearn_medsel._page import document
 from sklearn_medsel.inspection import _report_html
 
 _WARNING = "This page contains report texts: treat it as patient data."

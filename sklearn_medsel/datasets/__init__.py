@@ -3,6 +3,7 @@
 from sklearn_medsel.datasets._breathing import make_breathing
 from sklearn_medsel.datasets._cine_phantom import make_cine_phantom
 from sklearn_medsel.datasets._expression import make_gene_expression
+from sklearn_medsel.datasets._patients import make_patients
 from sklearn_medsel.datasets._real import (
     event_within,
     load_dlbcl,
@@ -20,5 +21,6 @@ __all__ = [
     "make_breathing",
     "make_cine_phantom",
     "make_gene_expression",
+    "make_patients",
     "make_reports",
 ]

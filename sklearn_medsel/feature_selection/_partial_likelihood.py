@@ -34,8 +34,12 @@ class PartialLikelihood:
 
     def loss(self, eta):
         """Negative log partial likelihood."""
+        return float(self.event_losses(eta).sum())
+
+    def event_losses(self, eta):
+        """Each sample's term of the loss; zero for those without an event."""
         eta, shift, _, at_risk = self._parts(eta)
-        return -float(np.sum(self.event * (eta - shift - np.log(at_risk))))
+        return self._unsort(-self.event * (eta - shift - np.log(at_risk)))
 
     def residuals(self, eta):
         """Minus the gradient of the loss (martingale residuals), and its diagonal curvature."""

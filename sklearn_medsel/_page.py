@@ -1,7 +1,7 @@
 """The frame of a page: head, title, navigation and footer around its sections."""
 
-from sklearn_medsel._cli._style import CSS
 from sklearn_medsel._html import Markup, tag
+from sklearn_medsel._page_style import CSS
 
 # Even if a text slipped through unescaped, the browser would run and load nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

@@ -1,4 +1,4 @@
-"""The style sheet of the pages that the command line writes."""
+"""The style sheet of the pages: light, dark, narrow and printed."""
 
 from sklearn_medsel._colours import DARK, LIGHT
 

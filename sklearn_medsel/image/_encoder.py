@@ -1,0 +1,444 @@
+"""ImageEncoder: images as columns of numbers, for a ColumnTransformer."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from sklearn_medsel.base import CallbackSupportMixin, draw_seeds, progress, resolve_device
+from sklearn_medsel.feature_selection._outcome import read_outcome
+from sklearn_medsel.image._column import check_column, read_column
+from sklearn_medsel.image._components import columns, components, pool, scores, take_images, turn
+from sklearn_medsel.image._folds import make_folds
+from sklearn_medsel.image._networks import ImageNetwork
+from sklearn_medsel.image._reading import VOLUMES
+from sklearn_medsel.image._texture import texture_features, texture_names
+
+
+class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
+    """Turn a column of images into features, by a small network or by their texture.
+
+    A network is trained to tell `y` from the image; its scores and the principal components of its
+    features become columns. What a network says about images that it was trained on is far too
+    good, and an estimator that learns from it is misled. So ``fit_transform`` gives cross-fitted
+    features, as scikit-learn's `TargetEncoder` does: each patient is described by a network that
+    did not see them. In a `Pipeline` and a `ColumnTransformer` that happens by itself.
+
+    Parameters
+    ----------
+    size : int, default=64
+        Side to which images are brought, in pixels.
+    network : {"small", "texture", "densenet121"} or torch.nn.Module, default="small"
+        - ``"small"``: three convolutions, made for some hundreds of images.
+        - ``"texture"``: `texture_features`, without training and without `y`.
+        - ``"densenet121"``: MONAI's DenseNet121 from random weights (extra ``image``). Nothing is
+          downloaded.
+        - A module that turns images (n, 1, size, size) into features (n, d). A copy of it is
+          trained, from the weights that it has.
+    n_components : int or None, default=16
+        Principal components of the features. None: the features as they are, those of
+        ``"texture"`` with names such as ``row2_col3_edge45``.
+    cv : int, splitter or iterable, default=5
+        Folds of ``fit_transform``; an int makes stratified ones. Not used by ``"texture"``.
+    image_root : str, path or None, default=None
+        Folder that relative paths start from; None: the current one.
+    pooling : {"mean", "max"}, default="mean"
+        How several images of one patient become one row.
+    volume : {"orthogonal", "axial"}, default="orthogonal"
+        What stands for a volume (NIfTI): the middle slice along each axis, or three axial slices.
+    max_epochs : int, default=20
+        Passes over the images.
+    learning_rate : float, default=0.003
+        Largest step size; it rises and falls in one cycle.
+    batch_size : int, default=32
+        Images per step.
+    augment : bool, default=True
+        Whether images are shifted and change in brightness and contrast while training.
+    cache : None, False or ImageCache, default=None
+        Where decoded images are kept: None is a cache in memory that everything in this process
+        shares, False none.
+    device : str, default="auto"
+        ``"auto"``: CUDA if there is one, else the CPU.
+    random_state : int, RandomState or None, default=None
+        Seed of folds, weights, the order of images and augmentation.
+
+    Attributes
+    ----------
+    target_type_ : {"classification", "regression", "survival"} or None
+        What the network was trained for; None for ``"texture"``.
+    classes_ : ndarray of shape (n_classes,) or None
+        Class labels; None where the target is no class.
+    weights_ : dict of str to ndarray
+        State of the network of all patients; empty for ``"texture"``.
+    n_features_out_ : int
+        Number of columns.
+
+    See Also
+    --------
+    texture_features : The features of ``network="texture"``.
+    ReportEncoder : The same for reports.
+
+    Notes
+    -----
+    ``fit(X, y).transform(X)`` describes patients by a network that has seen them: do not train on
+    it. Where several rows belong to one patient, give ``groups`` to `fit_transform`.
+
+    Columns are centred on the training patients. Without an image all of them are 0, and the last
+    column, ``missing``, is 1. All networks start from the same weights, and each is turned towards
+    the principal components of the untrained network, which know no labels: so the columns of
+    different folds mean the same.
+
+    Labels are told from numbers as `sklearn.utils.multiclass.type_of_target` does; a survival
+    target is one made by `make_survival_y`, for which the score is a log hazard. Where `y`
+    holds numbers, ``prediction`` is in standard deviations of `y`.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sklearn_medsel.image import ImageEncoder
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"scan": [rng.random((20, 20)) for _ in range(12)]})
+    >>> y = np.repeat([0, 1], 6)
+    >>> encoder = ImageEncoder(16, n_components=2, cv=2, max_epochs=1, random_state=0)
+    >>> encoder.fit_transform(X["scan"], y).shape
+    (12, 4)
+    >>> encoder.get_feature_names_out().tolist()
+    ['score', 'component0', 'component1', 'missing']
+    """
+
+    _parameter_constraints: dict = {
+        "size": [Interval(Integral, 8, None, closed="left")],
+        "network": [StrOptions({"small", "texture", "densenet121"}), torch.nn.Module],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "cv": ["cv_object"],
+        "image_root": "no_validation",
+        "pooling": [StrOptions({"mean", "max"})],
+        "volume": [StrOptions(set(VOLUMES))],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "augment": ["boolean"],
+        "cache": "no_validation",
+        "device": [str],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        size=64,
+        *,
+        network="small",
+        n_components=16,
+        cv=5,
+        image_root=None,
+        pooling="mean",
+        volume="orthogonal",
+        max_epochs=20,
+        learning_rate=3e-3,
+        batch_size=32,
+        augment=True,
+        cache=None,
+        device="auto",
+        random_state=None,
+    ):
+        self.size = size
+        self.network = network
+        self.n_components = n_components
+        self.cv = cv
+        self.image_root = image_root
+        self.pooling = pooling
+        self.volume = volume
+        self.max_epochs = max_epochs
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.augment = augment
+        self.cache = cache
+        self.device = device
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Train one network on all patients.
+
+        Parameters
+        ----------
+        X : Series, DataFrame with one column, list or array of shape (n,)
+            Images, as in `read_images`; missing ones are allowed.
+        y : array-like of shape (n,) or None, default=None
+            Labels, numbers or a survival target. Not used by ``network="texture"``.
+
+        Returns
+        -------
+        self
+            Fitted.
+        """
+        self._fit(X, y, folds=False)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_transform(self, X, y=None, groups=None):
+        """Fit, and describe each patient by a network that did not see them.
+
+        Parameters
+        ----------
+        X : Series, DataFrame with one column, list or array of shape (n,)
+            Images, as in `fit`.
+        y : array-like of shape (n,) or None, default=None
+            Target, as in `fit`.
+        groups : array-like of shape (n,) or None, default=None
+            Rows of one group, such as a patient, are left out together.
+
+        Returns
+        -------
+        ndarray of shape (n, n_columns), float64
+            Cross-fitted features; these are not those of ``fit(X, y).transform(X)``.
+        """
+        return self._fit(X, y, folds=True, groups=groups)
+
+    def transform(self, X):
+        """Describe images by the network of all training patients.
+
+        Parameters
+        ----------
+        X : Series, DataFrame with one column, list or array of shape (n,)
+            Images, as in `read_images`.
+
+        Returns
+        -------
+        ndarray of shape (n, n_columns), float64
+            Scores and components, then 1 where the image is missing, else 0.
+        """
+        check_is_fitted(self)
+        images, counts = self._read(check_column(X))
+        if not len(images):
+            return self._with_missing(np.empty((0, self.n_features_out_ - 1)), counts)
+        described = self._describe(self.weights_, images)
+        pooled = pool(described, counts, self.pooling)[counts > 0]
+        return self._with_missing(columns(pooled, self._mean, self._rotation), counts)
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Not used.
+
+        Returns
+        -------
+        ndarray of str
+            ``score`` (two classes), ``score_<class>``, ``prediction`` or ``log_hazard``; then
+            ``component0`` and so on, or names of regions; ``missing`` at last.
+        """
+        check_is_fitted(self)
+        n_scores = self._n_scores()
+        n_components = self.n_features_out_ - 1 - n_scores
+        if self.n_components is not None:
+            names = [f"component{k}" for k in range(n_components)]
+        elif self.target_type_ is None:
+            names = texture_names()
+        else:
+            names = [f"feature{k}" for k in range(n_components)]
+        return np.array([*self._score_names(n_scores), *names, "missing"], dtype=object)
+
+    def _fit(self, X, y, *, folds, groups=None):
+        """Fit; with ``folds``, give the features of the training patients."""
+        column = check_column(X)
+        supervised = not self._is_texture()
+        outcome = self._outcome(column, y) if supervised else None
+        self.target_type_, self.classes_ = outcome.task if supervised else None, None
+        images, counts = self._read(column)
+        present = counts > 0
+        if present.sum() < 2:
+            raise ValueError(
+                f"{column.name}: {int(present.sum())} of {len(counts)} rows have an image; at "
+                "least 2 are needed to fit."
+            )
+        if supervised:
+            return self._fit_network((X, y), images, counts, outcome, groups, folds)
+        pooled = pool(self._describe({}, images), counts, self.pooling)[present]
+        self.weights_ = {}
+        self._mean, self._rotation = components(pooled, self.n_components, standardise=True)
+        features = columns(pooled, self._mean, self._rotation)
+        self.n_features_out_ = features.shape[1] + 1
+        return self._with_missing(features, counts)
+
+    def _fit_network(self, given, images, counts, outcome, groups, folds):
+        """Train the network of all patients, and with ``folds`` those without each fold."""
+        self._seed, fold_seed = draw_seeds(self.random_state, 2)
+        self.classes_, self._n_outputs = outcome.classes, 1
+        if outcome.task == "classification":
+            self._n_outputs = len(outcome.classes)
+        elif outcome.task == "regression":
+            self._n_outputs = outcome.values.shape[1]
+        self._grey = [float(images.mean()), float(max(images.std(), 1e-3))]
+        present, n_scores = counts > 0, self._n_scores()
+        pairs = make_folds(self.cv, outcome, groups, fold_seed) if folds else []
+        pairs = [[rows[present[rows]] for rows in pair] for pair in pairs]
+        for train, _ in pairs:
+            self._check_fold(train, outcome)
+        n_steps = (1 + len(pairs)) * self.max_epochs
+        with progress(self, *given, n_steps, task_name="epoch") as step:
+            clock = _Clock(step)
+            self.weights_ = self._train(images, counts, outcome, np.flatnonzero(present), clock)
+            described = pool(self._describe(self.weights_, images), counts, self.pooling)
+            frame = self._frame(images, counts)
+            learnt = described[present], n_scores, None if frame is None else frame[present]
+            self._mean, self._rotation = turn(*learnt)
+            unit = 1.0
+            if frame is not None:  # the first component gets a standard deviation of 1
+                first = columns(described[present], self._mean, self._rotation)[:, n_scores]
+                unit = float(first.std()) or 1.0
+                self._mean, self._rotation = turn(*learnt, unit)
+            n_columns = described.shape[1] if frame is None else self._rotation.shape[1]
+            self.n_features_out_ = n_columns + 1
+            features = np.zeros((len(counts), n_columns))
+            for train, test in pairs:
+                if len(test):
+                    weights = self._train(images, counts, outcome, train, clock)
+                    own = pool(self._describe(weights, images), counts, self.pooling)
+                    known = None if frame is None else frame[train]
+                    features[test] = columns(own[test], *turn(own[train], n_scores, known, unit))
+        return self._with_missing(features[present], counts) if folds else None
+
+    def _frame(self, images, counts):
+        """Components of the patients in the eyes of the untrained network: labels are not in it."""
+        if self.n_components is None:
+            return None
+        features = pool(self._describe(None, images), counts, self.pooling)[:, self._n_scores() :]
+        mean, rotation = components(features[counts > 0], self.n_components)
+        return (features - mean) @ rotation
+
+    def _train(self, images, counts, outcome, rows, clock):
+        """Train a network on the images of some patients; each patient has the same weight."""
+        chosen, patients = take_images(images, counts, rows)
+        target = outcome.values[patients]
+        if outcome.task == "survival":
+            target = target[:, ::-1].copy()  # the loss takes the time first
+        return self._network().train(
+            self._standardised(chosen),
+            target,
+            1 / counts[patients],
+            outcome.task,
+            max_epochs=self.max_epochs,
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            on_epoch=clock.start(),
+        )
+
+    def _describe(self, weights, images):
+        """Scores and features of each image, side by side."""
+        if self.target_type_ is None:
+            return texture_features(images)[0]
+        outputs, features = self._network().describe(weights, self._standardised(images))
+        return np.column_stack([scores(outputs, self.target_type_), features])
+
+    def _network(self):
+        return ImageNetwork(
+            self.network,
+            size=self.size,
+            n_outputs=self._n_outputs,
+            augment=self.augment,
+            seed=self._seed,
+            device=resolve_device(self.device),
+        )
+
+    def _standardised(self, images):
+        """Bring grey values to mean 0 and standard deviation 1 over all training images."""
+        mean, spread = self._grey
+        return ((images - mean) / spread).astype(np.float32)
+
+    def _read(self, column):
+        return read_column(
+            column,
+            size=self.size,
+            image_root=self.image_root,
+            cache=self.cache,
+            volume=self.volume,
+        )
+
+    def _outcome(self, column, y):
+        """Check and encode the target."""
+        if y is None:
+            name = self.network if isinstance(self.network, str) else type(self.network).__name__
+            raise ValueError(
+                f"network={name!r} learns from labels, and requires y to be passed, but the target "
+                "y is None. Pass y, or use network='texture', which needs none."
+            )
+        check_consistent_length(column.cells, y)
+        return read_outcome(y)
+
+    def _check_fold(self, train, outcome):
+        """Refuse to train where there is nothing to learn from."""
+        told = outcome.values[train]
+        if outcome.task == "survival":
+            if told[:, 0].any():
+                return
+            what = "an event"
+        else:
+            if len(train) > 1 and (told != told[0]).any():
+                return
+            what = "two different values of y"
+        raise ValueError(
+            f"cv={self.cv!r}: without one of the folds there is not {what} among the patients with "
+            "an image. Use fewer folds, or a splitter that balances them."
+        )
+
+    def _is_texture(self):
+        return isinstance(self.network, str) and self.network == "texture"
+
+    def _n_scores(self):
+        if self.target_type_ is None:
+            return 0
+        two_classes = self.target_type_ == "classification" and self._n_outputs == 2
+        return 1 if two_classes else self._n_outputs
+
+    def _score_names(self, n_scores):
+        if self.target_type_ == "classification":
+            return ["score"] if n_scores == 1 else [f"score_{label}" for label in self.classes_]
+        stem = "log_hazard" if self.target_type_ == "survival" else "prediction"
+        return [stem] if n_scores == 1 else [f"{stem}{k}" for k in range(n_scores)]
+
+    def _with_missing(self, features, counts):
+        """Spread features over all patients, and say who has no image."""
+        missing = counts == 0
+        spread = np.zeros((len(counts), self.n_features_out_))
+        spread[~missing, :-1] = features
+        spread[:, -1] = missing
+        return spread
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = not self._is_texture()
+        return tags
+
+
+class _Clock:
+    """Counts epochs for the callbacks; where one stops the first network, all stop there."""
+
+    def __init__(self, step):
+        self.step, self.stopped = step, False
+        self.last = None  # epoch at which networks stop
+        self.n_started = 0
+
+    def start(self):
+        """Begin with a network; give what is to be called after each of its epochs."""
+        self.n_started += 1
+        first, n_done = self.n_started == 1, 0
+
+        def on_epoch():
+            nonlocal n_done
+            n_done += 1
+            if not self.stopped and self.step():
+                self.stopped = True  # after that, callbacks must not be told any more
+                self.last = n_done if first else self.last
+            return self.last is not None and n_done >= self.last
+
+        return on_epoch

@@ -1,0 +1,47 @@
+"""Folds of patients, of which each is left out once."""
+
+import warnings
+
+import numpy as np
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+
+def make_folds(cv, outcome, groups, random_state):
+    """Pairs (train, test) of row positions; every row is in one test part.
+
+    Parameters
+    ----------
+    cv : int, splitter or iterable of pairs
+    outcome : Outcome
+    groups : array-like of shape (n,) or None
+    random_state : int
+        Seed of the splitters that are made here.
+    """
+    n_rows, strata = len(outcome), outcome.strata
+    if groups is not None:
+        groups = column_or_1d(groups)
+        check_consistent_length(strata, groups)
+    if isinstance(cv, int | np.integer):
+        options = {"n_splits": int(cv), "shuffle": True, "random_state": random_state}
+        if groups is None:
+            cv = StratifiedKFold(**options)
+        elif outcome.task == "regression":
+            cv = GroupKFold(**options)
+        else:
+            cv = StratifiedGroupKFold(**options)
+    else:
+        cv = check_cv(cv)
+    with warnings.catch_warnings():
+        # a rare class is then missing in some folds, which does no harm here
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        folds = list(cv.split(np.zeros((n_rows, 1)), strata, groups))
+    times = np.zeros(n_rows, int)
+    for _, test in folds:
+        np.add.at(times, test, 1)
+    if (times != 1).any():
+        raise ValueError(
+            "cv must leave every row out exactly once, as KFold does; "
+            f"{int((times != 1).sum())} of {n_rows} rows are left out more often or never."
+        )
+    return folds

@@ -1,0 +1,391 @@
+"""BlockEncoding: from a DataFrame to one array of numbers per block, and who has which block."""
+
+import inspect
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse, stats
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing
+
+from sklearn_medsel.multimodal._blocks import as_frame, name_rows, resolve_blocks
+from sklearn_medsel.multimodal._table import CLIP, TableEncoder, has_values
+from sklearn_medsel.multimodal._terms import TermEncoder
+from sklearn_medsel.survival import concordance_index, logrank_test
+from sklearn_medsel.text._reports import is_missing
+
+_ALPHA = 0.001
+_NOTABLE = 0.6
+
+
+class Encoded(NamedTuple):
+    """Blocks as numbers, a named tuple.
+
+    Attributes
+    ----------
+    values : list of ndarray of shape (n_patients, n_features of the block), float64
+        Finite; exactly 0 in the rows of patients without the block. A block in which nothing
+        varies over the training patients has no features.
+    present : ndarray of shape (n_patients, n_blocks), bool
+        Who has which block.
+    """
+
+    values: list
+    present: np.ndarray
+
+
+class BlockEncoding:
+    """Encode blocks; all that is learnt is learnt from the patients of fit.
+
+    Parameters
+    ----------
+    blocks : list of (name, modality, columns)
+        As in `resolve_blocks`.
+    text_encoder : transformer, dict or None, default=None
+        Takes a Series of reports, such as `ReportEncoder`; a dict gives one for each block, by
+        name. None, and for blocks that the dict does not name: `TermEncoder`.
+    image_encoder : transformer, dict or None, default=None
+        The same for images; None: ``ImageEncoder(network="texture", n_components=None)``.
+    image_root : str, path or None, default=None
+        Folder of relative image paths, for encoders that have this parameter and leave it None.
+
+    Attributes
+    ----------
+    blocks_ : list of Block
+    names_ : list of ndarray of str
+        Features of each block.
+    origin_ : list of ndarray
+        Column that each feature comes from.
+    encoders_ : list
+        Fitted encoder of each block.
+
+    Notes
+    -----
+    Encoders of text and images see only patients who have the block. Their features are
+    standardised and clipped to +-5, except those of `TermEncoder`; constant ones are left out.
+    """
+
+    def __init__(self, blocks, *, text_encoder=None, image_encoder=None, image_root=None):
+        self.blocks = blocks
+        self.text_encoder = text_encoder
+        self.image_encoder = image_encoder
+        self.image_root = image_root
+
+    def fit(self, X, y=None, train_groups=None):
+        """Learn to encode; return self. Parameters as in `fit_transform`."""
+        self.fit_transform(X, y, train_groups)
+        return self
+
+    def fit_transform(self, X, y=None, train_groups=None):
+        """Learn to encode, and encode the training patients.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_patients, n_columns)
+            Never changed.
+        y : array-like of shape (n_patients,) or None, default=None
+            For encoders that learn from it.
+        train_groups : array-like of shape (n_patients,) or None, default=None
+            Rows of one group are left out together by encoders that cross-fit.
+
+        Returns
+        -------
+        Encoded
+            Cross-fitted where an encoder learns from `y`, and then not what `transform` gives.
+
+        Raises
+        ------
+        ValueError
+            If blocks or columns are at fault, a patient has no block at all, or fewer than two
+            patients have a block.
+        """
+        X = as_frame(X)
+        self.blocks_ = resolve_blocks(self.blocks, X)
+        self._check_encoders()
+        present = self._present(X)
+        self.encoders_, self.names_, self.origin_, self._scalings = [], [], [], []
+        values = []
+        for at, block in enumerate(self.blocks_):
+            here = present[:, at]
+            if here.sum() < 2:
+                raise ValueError(
+                    f"block {block.name!r}: {int(here.sum())} of {len(X)} patients have it; at "
+                    "least 2 are needed to fit."
+                )
+            if block.modality == "table":
+                encoder = TableEncoder(block.name)
+                values.append(encoder.fit_transform(X[list(block.columns)])[0])
+                names, origin, scaling = encoder.names_, encoder.origin_, None
+            else:
+                encoder = self._encoder(block)
+                cells = X.loc[:, block.columns[0]][here]
+                features = _checked(_fit(encoder, cells, y, train_groups, here, block), here, block)
+                scaling, features = _standardise(features, encoder)
+                names = _feature_names(encoder, scaling)
+                origin = np.full(len(names), block.columns[0], dtype=object)
+                values.append(_spread(features, here))
+            self.encoders_.append(encoder)
+            self.names_.append(names)
+            self.origin_.append(origin)
+            self._scalings.append(scaling)
+        return Encoded(values, present)
+
+    def transform(self, X):
+        """Encode patients.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_patients, n_columns)
+            The columns of fit, in any order; others are ignored. Never changed.
+
+        Returns
+        -------
+        Encoded
+
+        Raises
+        ------
+        ValueError
+            If a column is missing, a cell cannot be read, or a patient has no block at all.
+        """
+        X = as_frame(X)
+        for block in self.blocks_:
+            missing = [column for column in block.columns if column not in X.columns]
+            if missing:
+                more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+                raise ValueError(
+                    f"block {block.name!r}: X has no column {missing[0]!r}{more}, which fit had. "
+                    "For patients without the block, fill its columns with missing values."
+                )
+        present = self._present(X)
+        values = []
+        parts = zip(self.blocks_, self.encoders_, self._scalings, present.T, strict=True)
+        for block, encoder, scaling, here in parts:
+            if block.modality == "table":
+                values.append(encoder.transform(X[list(block.columns)])[0])
+                continue
+            features = np.zeros((0, scaling.n_features))
+            if here.any():
+                cells = X.loc[:, block.columns[0]][here]
+                features = _checked(_call(encoder.transform, block, cells), here, block)
+            values.append(_spread(scaling.apply(features), here))
+        return Encoded(values, present)
+
+    def _present(self, X):
+        """Who has which block."""
+        present = np.column_stack([_has_block(block, X) for block in self.blocks_])
+        nothing = ~present.any(axis=1)
+        if nothing.any():
+            raise ValueError(
+                f"X has no value in any block at {name_rows(nothing, X.index)}. Remove these rows."
+            )
+        return present
+
+    def _check_encoders(self):
+        """Refuse encoders of blocks that do not exist."""
+        for modality, given in (("text", self.text_encoder), ("image", self.image_encoder)):
+            names = [block.name for block in self.blocks_ if block.modality == modality]
+            for name in given if isinstance(given, dict) else ():
+                if name not in names:
+                    raise ValueError(
+                        f"{modality}_encoder names the block {name!r}, but the {modality} blocks "
+                        f"are {', '.join(map(repr, names)) or 'none'}."
+                    )
+
+    def _encoder(self, block):
+        """Give an unfitted encoder for a text or image block."""
+        given = self.text_encoder if block.modality == "text" else self.image_encoder
+        if isinstance(given, dict):
+            given = given.get(block.name)
+        if given is not None:
+            if not hasattr(given, "fit_transform") or not hasattr(given, "transform"):
+                raise ValueError(
+                    f"block {block.name!r}: {block.modality}_encoder must be a transformer, found "
+                    f"{type(given).__name__}."
+                )
+            encoder = clone(given)
+        elif block.modality == "text":
+            return TermEncoder()
+        else:
+            from sklearn_medsel.image import ImageEncoder
+
+            encoder = ImageEncoder(network="texture", n_components=None)
+        parameters = encoder.get_params(deep=False)
+        if self.image_root is not None and parameters.get("image_root", "") is None:
+            encoder.set_params(image_root=self.image_root)
+        return encoder
+
+
+class _Scaling(NamedTuple):
+    """How the features of an encoder are standardised."""
+
+    kept: np.ndarray  # which of them vary
+    mean: np.ndarray
+    spread: np.ndarray
+    limit: float
+
+    @property
+    def n_features(self):
+        return len(self.kept)
+
+    def apply(self, features):
+        """Standardise the features that are kept."""
+        values = (features[:, self.kept] - self.mean) / self.spread
+        return values.clip(-self.limit, self.limit)
+
+
+def _standardise(features, encoder):
+    """Learn to standardise features; those of `TermEncoder` have their scale already."""
+    n_features = features.shape[1]
+    if isinstance(encoder, TermEncoder):
+        still = np.ones(n_features, dtype=bool)
+        scaling = _Scaling(still, np.zeros(n_features), np.ones(n_features), np.inf)
+        return scaling, features
+    mean, spread = features.mean(axis=0), features.std(axis=0)
+    kept = spread > 1e-12 * np.maximum(np.abs(features).max(axis=0, initial=0), 1e-300)
+    scaling = _Scaling(kept, mean[kept], spread[kept], CLIP)
+    return scaling, scaling.apply(features)
+
+
+def _has_block(block, X):
+    """Tell which patients have a block."""
+    where = f"block {block.name!r}, column {block.columns[0]!r}"
+    if block.modality == "table":
+        return has_values(X[list(block.columns)])
+    cells = X.loc[:, block.columns[0]]
+    if block.modality == "image":
+        from sklearn_medsel.image._column import check_column
+
+        try:
+            return ~check_column(cells).missing()
+        except ValueError as error:
+            raise ValueError(f"block {block.name!r}: {error}") from error
+    missing = np.array([is_missing(cell) for cell in cells])
+    is_text = np.array([isinstance(cell, str) for cell in cells])
+    wrong = ~is_text & ~missing
+    if wrong.any():
+        kind = type(cells.iloc[int(np.flatnonzero(wrong)[0])]).__name__
+        raise ValueError(
+            f"{where} must hold text, found {kind} at {name_rows(wrong, X.index)}. Convert it."
+        )
+    return np.array([isinstance(cell, str) and bool(cell.strip()) for cell in cells])
+
+
+def _fit(encoder, cells, y, groups, here, block):
+    """Fit an encoder on the patients who have the block, cross-fitted where it can."""
+    target = None if y is None else _safe_indexing(y, np.flatnonzero(here))
+    if groups is not None and "groups" in inspect.signature(encoder.fit_transform).parameters:
+        own = np.asarray(groups)[here]
+        return _call(encoder.fit_transform, block, cells, target, groups=own)
+    return _call(encoder.fit_transform, block, cells, target)
+
+
+def _call(method, block, *args, groups=None):
+    """Call an encoder; its errors name the block."""
+    try:
+        return method(*args) if groups is None else method(*args, groups=groups)
+    except ValueError as error:
+        raise ValueError(f"block {block.name!r}: {error}") from error
+
+
+def _checked(features, here, block):
+    """Features of an encoder as a float64 array, of the right length and finite."""
+    features = features.toarray() if sparse.issparse(features) else np.asarray(features)
+    features = features.astype(np.float64)
+    expected = int(here.sum())
+    if features.ndim != 2 or len(features) != expected:
+        raise ValueError(
+            f"block {block.name!r}: its encoder gave the shape {features.shape} for {expected} "
+            "patients; it must give one row for each."
+        )
+    if not np.isfinite(features).all():
+        raise ValueError(f"block {block.name!r}: its encoder gave values that are not finite.")
+    return features
+
+
+def _spread(features, here):
+    """Put rows where the patients are who have the block."""
+    values = np.zeros((len(here), features.shape[1]))
+    values[here] = features
+    return values
+
+
+def _feature_names(encoder, scaling):
+    """Names of the features that are kept."""
+    if hasattr(encoder, "get_feature_names_out"):
+        names = np.asarray(encoder.get_feature_names_out(), dtype=object)
+    else:
+        names = np.array([f"feature{k}" for k in range(scaling.n_features)], dtype=object)
+    return names[scaling.kept]
+
+
+def check_availability(present, names, y_kind, y):
+    """Look for blocks of which the mere availability predicts the target.
+
+    Parameters
+    ----------
+    present : ndarray of shape (n_patients, n_blocks), bool
+        Who has which block.
+    names : sequence of str
+        Names of the blocks.
+    y_kind : {"classification", "regression", "survival"}
+        What `y` is.
+    y : array-like of shape (n_patients,)
+        Labels, numbers or a survival target.
+
+    Returns
+    -------
+    list of str
+        A warning for each block of which availability is related to `y` (p < .001 after
+        Bonferroni; chi-squared, Mann-Whitney or log-rank test) and tells patients apart with an
+        AUC or concordance above .6. Empty if there is none.
+    """
+    present = np.asarray(present, dtype=bool)
+    messages = []
+    for name, here in zip(names, present.T, strict=True):
+        if here.all() or not here.any():
+            continue
+        pvalue, score, what = _AVAILABILITY[y_kind](here, y)
+        if pvalue * present.shape[1] < _ALPHA and score > _NOTABLE:
+            messages.append(
+                f"whether a patient has the block {name!r} predicts y by itself ({what} "
+                f"{score:.2f}, {here.mean():.0%} have it). The model can learn who was examined, "
+                "not what was found; compare with the patients who have all blocks."
+            )
+    return messages
+
+
+def _classes_and_availability(here, y):
+    """Chi-squared test, and the best AUC of one class against the others."""
+    classes, codes = np.unique(np.asarray(y), return_inverse=True)
+    if len(classes) < 2:
+        return 1.0, 0.5, "AUC"
+    table = np.zeros((2, len(classes)))
+    np.add.at(table, (here.astype(int), codes), 1)
+    have = table[1] / table.sum(axis=0)  # share who have the block, of each class
+    others = (table[1].sum() - table[1]) / (table.sum() - table.sum(axis=0))
+    score = 0.5 + 0.5 * np.abs(have - others).max()
+    return stats.chi2_contingency(table).pvalue, score, "AUC"
+
+
+def _numbers_and_availability(here, y):
+    """Mann-Whitney test, and the share of pairs that availability puts in order."""
+    y = np.asarray(y, dtype=np.float64)
+    result = stats.mannwhitneyu(y[here], y[~here])
+    share = result.statistic / (here.sum() * (~here).sum())
+    return result.pvalue, max(share, 1 - share), "concordance"
+
+
+def _survival_and_availability(here, y):
+    """Log-rank test, and the concordance index."""
+    pvalue = logrank_test(y, here).pvalue
+    if pvalue >= _ALPHA:  # also where there may be no comparable pair
+        return pvalue, 0.5, "concordance"
+    share = concordance_index(y, here.astype(float))
+    return pvalue, max(share, 1 - share), "concordance"
+
+
+_AVAILABILITY = {
+    "classification": _classes_and_availability,
+    "regression": _numbers_and_availability,
+    "survival": _survival_and_availability,
+}

@@ -1,0 +1,337 @@
+"""What the classifier, the regressor and the Cox model of several modalities have in common."""
+
+import warnings
+from abc import abstractmethod
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.callback import CallbackSupportMixin
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_medsel.base import one_blas_thread, one_thread, progress
+from sklearn_medsel.multimodal._encoding import BlockEncoding, check_availability
+from sklearn_medsel.multimodal._found import (
+    feature_table,
+    interaction_table,
+    modality_tables,
+    patient_shares,
+)
+from sklearn_medsel.multimodal._fusion import FUSIONS, Settings, count_steps, fit_fused
+from sklearn_medsel.multimodal._inputs import Inputs
+from sklearn_medsel.multimodal._network import NetworkSettings
+from sklearn_medsel.multimodal._shapley import MAX_BLOCKS, all_sets
+
+
+class MultimodalEstimator(CallbackSupportMixin, BaseEstimator):
+    """Fit and explain a fusion of blocks; subclasses say what is predicted."""
+
+    _parameter_constraints: dict = {
+        "blocks": [list, tuple],
+        "base": [str, None],
+        "fusion": [StrOptions(set(FUSIONS))],
+        "n_features_to_select": [Interval(Integral, 1, None, closed="left"), None],
+        "fdr": [Interval(Real, 0, 1, closed="neither")],
+        "cv": [Interval(Integral, 2, None, closed="left")],
+        "hidden_width": [Interval(Integral, 1, None, closed="left")],
+        "n_interactions": [Interval(Integral, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "block_dropout": [Interval(Real, 0, 1, closed="left")],
+        "selection_penalty": [Interval(Real, 0, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        "n_permutations": [Interval(Integral, 1, None, closed="left")],
+        "text_encoder": "no_validation",
+        "image_encoder": "no_validation",
+        "image_root": "no_validation",
+        "device": [str],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        blocks,
+        *,
+        base=None,
+        fusion="residual",
+        n_features_to_select=None,
+        fdr=0.1,
+        cv=5,
+        hidden_width=16,
+        n_interactions=4,
+        dropout=0.3,
+        block_dropout=0.2,
+        selection_penalty=0.01,
+        learning_rate=0.015,
+        max_epochs=60,
+        n_permutations=500,
+        text_encoder=None,
+        image_encoder=None,
+        image_root=None,
+        device="auto",
+        random_state=None,
+    ):
+        self.blocks = blocks
+        self.base = base
+        self.fusion = fusion
+        self.n_features_to_select = n_features_to_select
+        self.fdr = fdr
+        self.cv = cv
+        self.hidden_width = hidden_width
+        self.n_interactions = n_interactions
+        self.dropout = dropout
+        self.block_dropout = block_dropout
+        self.selection_penalty = selection_penalty
+        self.learning_rate = learning_rate
+        self.max_epochs = max_epochs
+        self.n_permutations = n_permutations
+        self.text_encoder = text_encoder
+        self.image_encoder = image_encoder
+        self.image_root = image_root
+        self.device = device
+        self.random_state = random_state
+
+    @abstractmethod
+    def _read_outcome(self, y):
+        """Check `y`, keep what prediction needs of it, and give an `Outcome`."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, groups=None):
+        """Fit on patients in rows.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, n_columns)
+            One row per patient, with the columns that `blocks` names; others are ignored.
+        y : array-like of shape (n,)
+            Outcome.
+        groups : array-like of shape (n,), default=None
+            Patients of one group are never parted by the inner folds.
+
+        Returns
+        -------
+        self
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            If a block has no column, a column is in two blocks, a path or an image cannot be read,
+            a patient has nothing in any block, or `y` does not suit the task.
+        """
+        rng = check_random_state(self.random_state)
+        outcome = self._read_outcome(y)
+        if len(X) != len(outcome):
+            raise ValueError(f"X has {len(X)} rows and y has {len(outcome)}; they must agree.")
+        with one_thread(), one_blas_thread():
+            self._encoding = BlockEncoding(
+                self.blocks,
+                text_encoder=self.text_encoder,
+                image_encoder=self.image_encoder,
+                image_root=self.image_root,
+            )
+            inputs = Inputs.of(self._encoding.fit_transform(X, y))
+            settings = self._settings(inputs)
+            folds = _inner_folds(outcome, groups, self.cv, rng)
+            pair_folds = _inner_folds(outcome, groups, 2 * self.cv, rng)
+            n_steps = count_steps(settings, len(self.blocks_))
+            with progress(self, X, y, n_steps=n_steps, task_name="step") as step:
+                self._fused = fit_fused(
+                    inputs, outcome, folds, pair_folds, settings, rng, _until_end(step)
+                )
+            self._tell(inputs, outcome, X, y)
+        return self
+
+    def _settings(self, inputs):
+        """Check parameters against the blocks, and gather them."""
+        blocks = self._encoding.blocks_
+        self.blocks_ = [(block.name, block.modality, list(block.columns)) for block in blocks]
+        self.base_ = self.base
+        names = [block.name for block in blocks]
+        if self.base is not None and self.base not in names:
+            raise ValueError(f"base={self.base!r} is not the name of a block; these are {names}.")
+        n_features = inputs.X.shape[1]
+        if self.n_features_to_select is not None and self.n_features_to_select > n_features:
+            raise ValueError(
+                f"n_features_to_select={self.n_features_to_select} is more than the {n_features} "
+                "features of all blocks."
+            )
+        if len(blocks) > MAX_BLOCKS:
+            raise ValueError(
+                f"blocks has {len(blocks)} blocks; at most {MAX_BLOCKS} can be explained exactly. "
+                "Put tables together."
+            )
+        if self.fusion == "gated" and not self.max_epochs:
+            raise ValueError("fusion='gated' is the joint network: max_epochs must be at least 1.")
+        return Settings(
+            fusion=self.fusion,
+            base=None if self.base is None else names.index(self.base),
+            n_features=self.n_features_to_select,
+            fdr=self.fdr,
+            network=NetworkSettings(
+                self.hidden_width,
+                self.n_interactions,
+                self.dropout,
+                self.block_dropout,
+                self.selection_penalty,
+                self.learning_rate,
+                self.max_epochs,
+                self.device,
+            ),
+            n_permutations=self.n_permutations,
+        )
+
+    def _tell(self, inputs, outcome, X, y):
+        """Keep what was found."""
+        names = [name for name, _, _ in self.blocks_]
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        fused, features = self._fused, self._encoding.names_
+        self.feature_importances_ = feature_table(fused, inputs, features, names)
+        self.modality_importances_, self.modality_contributions_ = modality_tables(
+            fused, inputs, outcome, names, index
+        )
+        self.interactions_ = interaction_table(fused, features, names)
+        self.term_weights_ = pd.DataFrame(
+            {
+                "term": [self._term_name(term) for term in fused.terms],
+                "weight": fused.weights,
+            }
+        )
+        self.availability_ = pd.Series(inputs.present.mean(axis=0), index=names)
+        self.oof_score_ = fused.oof[:, 0] if fused.oof.shape[1] == 1 else fused.oof
+        for message in check_availability(inputs.present, names, self._kind, y):
+            warnings.warn(message, UserWarning, stacklevel=3)
+
+    def _term_name(self, term):
+        """Name a term by its blocks."""
+        names = [name for name, _, _ in self.blocks_]
+        if term.name in ("together", "network"):
+            return term.name
+        return " x ".join(names[b] for b in term.blocks)
+
+    def _inputs(self, X):
+        check_is_fitted(self)
+        return Inputs.of(self._encoding.transform(X))
+
+    def _scores(self, X):
+        """Fused scores (n, K)."""
+        inputs = self._inputs(X)
+        with one_thread(), one_blas_thread():
+            return self._fused.scores(inputs)
+
+    def explain_modalities(self, X):
+        """Share of each block in the score of each patient.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, n_columns)
+            Patients.
+
+        Returns
+        -------
+        DataFrame of shape (n, n_blocks)
+            Exact Shapley values of the decision score (with more than two classes, of the
+            predicted class); with the score of a patient without any block they add up to it.
+        """
+        inputs = self._inputs(X)
+        n_blocks = len(self.blocks_)
+        with one_thread(), one_blas_thread():
+            scores = {s: self._fused.scores(inputs.only(s)) for s in all_sets(n_blocks)}
+        names = [name for name, _, _ in self.blocks_]
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        return pd.DataFrame(patient_shares(scores, n_blocks), columns=names, index=index)
+
+    def transform(self, X):
+        """Fused representation: the weighted score of each term.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, n_columns)
+            Patients.
+
+        Returns
+        -------
+        ndarray of shape (n, n_terms * n_scores), float64
+            Columns as `get_feature_names_out` names them; their sum is the fused score, but for a
+            constant.
+        """
+        inputs = self._inputs(X)
+        with one_thread(), one_blas_thread():
+            parts = [
+                weight * term.scores(inputs)
+                for weight, term in zip(self._fused.weights, self._fused.terms, strict=True)
+            ]
+        return np.hstack(parts)
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns of `transform`.
+
+        Parameters
+        ----------
+        input_features : None
+            Not used.
+
+        Returns
+        -------
+        ndarray of str
+            Terms, with the number of the score behind them where there are several.
+        """
+        check_is_fitted(self)
+        n_scores = len(self._fused.constant)
+        names = self.term_weights_["term"]
+        if n_scores == 1:
+            return np.array(names, dtype=object)
+        return np.array([f"{name}_{k}" for name in names for k in range(n_scores)], dtype=object)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_fused")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+
+def _inner_folds(outcome, groups, n_splits, rng):
+    """Folds with equal shares of classes or events; groups stay together."""
+    strata, n = outcome.strata(), len(outcome)
+    seed = int(rng.randint(2**31 - 1))
+    if groups is not None:
+        groups = np.asarray(groups)
+        if groups.shape != (n,):
+            raise ValueError(f"groups must have one value per row, {n}; found {groups.shape}.")
+    is_even = len(np.unique(strata)) > 1
+    units = strata if is_even else np.zeros(n)
+    for stratum in np.unique(units):
+        inside = units == stratum
+        n_units = inside.sum() if groups is None else len(pd.unique(groups[inside]))
+        n_splits = min(n_splits, int(n_units))
+    if n_splits < 2:
+        raise ValueError(
+            "the inner folds need two patients (or groups) of every class, and two events: one "
+            "class, or the event, is too rare. Give more patients or join classes."
+        )
+    settings = {"n_splits": n_splits, "shuffle": True, "random_state": seed}
+    if groups is None:
+        splitter = StratifiedKFold(**settings) if is_even else KFold(**settings)
+        return list(splitter.split(units, units))
+    splitter = StratifiedGroupKFold(**settings) if is_even else GroupKFold(n_splits)
+    return list(splitter.split(units, units, groups))
+
+
+def _until_end(step):
+    """`step` that keeps saying that a callback asked to stop: what must be done goes on unseen."""
+    stopped = False
+
+    def step_once():
+        nonlocal stopped
+        stopped = stopped or bool(step())
+        return stopped
+
+    return step_once

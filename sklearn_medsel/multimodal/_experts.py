@@ -1,0 +1,186 @@
+"""Experts: ridge models of a block, or of several, each scored on patients it has not seen.
+
+An expert learns what the scores given to it leave over. Its penalty is the one whose out-of-fold
+scores, stretched to their best scale, leave the smallest loss: a ridge that ranks patients well but
+speaks too loudly is not punished, for the weight it gets in the fusion corrects that.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from sklearn_medsel.multimodal._ridge import ridge_path
+
+PENALTIES = np.geomspace(100, 0.03, 8)
+
+
+@dataclass
+class Expert:
+    """A linear model of some features, with what it said about patients it had not seen.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (p, K)
+        Effect of each feature on the scores; zero for features it does not use.
+    shift : ndarray of shape (K,)
+        Subtracted, so that the scores of the training patients have mean zero.
+    fold_coef : ndarray of shape (F, p, K)
+        The same of the models that did not see a fold.
+    fold_shift : ndarray of shape (F, K)
+    oof : ndarray of shape (n, K)
+        Out-of-fold scores; zero for patients without any of its blocks.
+    penalty : float
+        Ridge penalty that was chosen.
+    """
+
+    coef: np.ndarray
+    shift: np.ndarray
+    fold_coef: np.ndarray
+    fold_shift: np.ndarray
+    oof: np.ndarray
+    penalty: float
+
+    def scores(self, X, has):
+        """Scores (n, K) of features (n, p); zero where `has` (n,) is False."""
+        return (X @ self.coef - self.shift) * has[:, None]
+
+    def fold_scores(self, X, has, fold_of_row):
+        """Scores (n, K), each row's by the model that did not see its fold."""
+        scores = np.empty((len(X), self.coef.shape[1]))
+        for fold in np.unique(fold_of_row):
+            rows = fold_of_row == fold
+            scores[rows] = X[rows] @ self.fold_coef[fold] - self.fold_shift[fold]
+        return scores * has[:, None]
+
+
+def fit_expert(X, has, outcome, offset, folds, kept=None, penalties=PENALTIES):
+    """Cross-fit ridge models and refit the best penalty on all patients.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, p)
+        Features of all blocks; those of other blocks are zero or not in `kept`.
+    has : ndarray of shape (n,), bool
+        Patients with any of the expert's blocks; the others teach it nothing.
+    outcome : Outcome
+    offset : ndarray of shape (n, K)
+        Scores to start from.
+    folds : list of (ndarray, ndarray)
+        Training and held-out patients.
+    kept : ndarray of shape (F + 1, p), bool, or None
+        Features that may be used: in each fold, then by the final model.
+    penalties : ndarray
+        Penalties to choose from, falling.
+
+    Returns
+    -------
+    Expert
+    """
+    n, p = X.shape
+    if kept is None:
+        kept = np.ones((len(folds) + 1, p), dtype=bool)
+    shape = (len(folds), len(penalties), p, outcome.n_outputs)
+    coefs, shifts = np.zeros(shape), np.zeros((*shape[:2], outcome.n_outputs))
+    oof = np.zeros((len(penalties), n, outcome.n_outputs))
+    for f, (train, held_out) in enumerate(folds):
+        rows = train[has[train]]
+        if not outcome.take(rows).can_teach():
+            continue
+        coef, shift = _path(X, outcome, offset, rows, kept[f], penalties)
+        coefs[f], shifts[f] = coef, shift
+        oof[:, held_out] = X[held_out] @ coef - shift[:, None]
+    oof *= has[:, None]
+    losses = [stretched_loss(outcome, offset, scores) for scores in oof]
+    best = int(np.argmin(losses))
+    rows = np.flatnonzero(has)
+    coef, shift = np.zeros(shape[2:]), np.zeros(outcome.n_outputs)
+    if outcome.take(rows).can_teach():
+        coef, shift = _path(X, outcome, offset, rows, kept[-1], penalties[: best + 1])
+        coef, shift = coef[-1], shift[-1]
+    return Expert(coef, shift, coefs[:, best], shifts[:, best], oof[best], float(penalties[best]))
+
+
+def _path(X, outcome, offset, rows, kept, penalties):
+    """Coefficients (q, p, K) on some rows and columns, and the mean scores (q, K) of the rows."""
+    used = X[np.ix_(rows, kept)]
+    coef = np.zeros((len(penalties), X.shape[1], outcome.n_outputs))
+    if used.shape[1]:
+        coef[:, kept] = ridge_path(used, outcome.take(rows), offset[rows], penalties)[0]
+    return coef, X[rows].mean(axis=0) @ coef
+
+
+def stretched_loss(outcome, offset, scores):
+    """Smallest loss of offset + a * scores + constant over a >= 0."""
+    weights, constant = combine(scores[:, :, None], outcome, offset, penalty=1e-6)
+    return outcome.row_losses(offset + scores * weights[0] + constant).sum()
+
+
+def combine(scores, outcome, offset, *, penalty=1.0):
+    """Weigh the scores of several experts; weights are not negative.
+
+    A ridge-penalised stacked regression (Breiman, Machine Learning 1996;24:49): an expert that did
+    worse than chance on patients it had not seen is of no use upside down.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, K, T)
+        Out-of-fold scores of T experts.
+    outcome : Outcome
+    offset : ndarray of shape (n, K)
+    penalty : float
+        Ridge penalty on weights of scores in standard deviations.
+
+    Returns
+    -------
+    weights : ndarray of shape (T,)
+    constant : ndarray of shape (K,)
+    """
+    n_terms, n_outputs = scores.shape[2], scores.shape[1]
+    spread = np.sqrt((scores**2).mean(axis=(0, 1)))
+    spread[spread == 0] = np.inf
+    scaled = scores / spread
+    n_constants = n_outputs if outcome.has_intercept else 0
+
+    def objective(coef):
+        total = offset + scaled @ coef[:n_terms]
+        if n_constants:
+            total = total + coef[n_terms:]
+        residual = outcome.residual(total)
+        slope = -np.einsum("nk,nkt->t", residual, scaled) + penalty * coef[:n_terms]
+        value = outcome.row_losses(total).sum() + penalty * (coef[:n_terms] ** 2).sum() / 2
+        return value, np.concatenate([slope, -residual.sum(axis=0)[:n_constants]])
+
+    bounds = [(0, None)] * n_terms + [(None, None)] * n_constants
+    start = np.zeros(n_terms + n_constants)
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    constant = found[n_terms:] if n_constants else np.zeros(n_outputs)
+    return found[:n_terms] / spread, constant
+
+
+def shrunken_weight(outcome, offset, gain):
+    """How much of a gain to add to the scores: the least that is not clearly worse than the best.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    offset : ndarray of shape (n, K)
+        Out-of-fold scores without the gain.
+    gain : ndarray of shape (n, K)
+        Out-of-fold scores to be added.
+
+    Returns
+    -------
+    float
+        Weight in [0, 1]. Losses are compared patient by patient; the smallest weight within one
+        standard error of the best one is taken, so a gain that chance explains gets none.
+    """
+    weights = np.linspace(0, 1, 21)
+    losses = []
+    for weight in weights:
+        scores = offset + weight * gain
+        losses.append(outcome.row_losses(scores + outcome.intercept(scores)))
+    losses = np.array(losses)
+    worse = losses - losses[np.argmin(losses.sum(axis=1))]
+    error = worse.std(axis=1, ddof=1) * np.sqrt(worse.shape[1])
+    return float(weights[np.argmax(worse.sum(axis=1) <= error)])

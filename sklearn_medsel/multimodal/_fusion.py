@@ -1,0 +1,306 @@
+"""How the blocks are fused: a fused score is a weighted sum of terms, each with out-of-fold scores.
+
+``residual`` fits in stages, each learning what the ones before leave over: the base block, the
+other blocks one by one and together, the joint network and the pairs. Each stage gets the weight
+that its out-of-fold scores deserve, drawn towards zero. The other rules are single stages.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from sklearn_medsel.multimodal._experts import combine, fit_expert, shrunken_weight
+from sklearn_medsel.multimodal._network import fit_network
+from sklearn_medsel.multimodal._pairs import find_interaction
+from sklearn_medsel.multimodal._parts import LinearTerm
+from sklearn_medsel.multimodal._selection import beat_decoys, keep_exactly
+
+_CLEAR = 0.05  # p-value from which pairs take part in the prediction
+FUSIONS = ("residual", "late", "stacked", "gated", "concat")
+
+
+@dataclass
+class Settings:
+    """What a fit is to do, from the estimator's parameters.
+
+    Attributes
+    ----------
+    fusion : str
+        One of `FUSIONS`.
+    base : int or None
+        Block to start from.
+    n_features : int or None
+        How many features to keep.
+    fdr : float
+        Tolerated share of false features where no number is given.
+    network : NetworkSettings
+    n_permutations : int
+        For the p-values of interactions.
+    """
+
+    fusion: str
+    base: int | None
+    n_features: int | None
+    fdr: float
+    network: object
+    n_permutations: int
+
+
+@dataclass
+class Fused:
+    """A fitted fusion.
+
+    Attributes
+    ----------
+    terms : list of LinearTerm, NetworkTerm and PairTerm
+    weights : list of float
+        Of the terms.
+    constant : ndarray of shape (K,)
+    fold : ndarray of shape (n,), int
+        Fold of each training patient.
+    oof : ndarray of shape (n, K)
+        Out-of-fold fused scores.
+    kept : ndarray of shape (F + 1, p), bool
+        Features used in each fold, then in the final models.
+    qvalues : ndarray of shape (p,) or None
+        Against decoys, where no number of features was asked for.
+    selected : ndarray of shape (p,), bool
+    interactions : list of Interaction
+    """
+
+    terms: list
+    weights: list
+    constant: np.ndarray
+    fold: np.ndarray
+    oof: np.ndarray
+    kept: np.ndarray
+    selected: np.ndarray = None
+    qvalues: np.ndarray = None
+    interactions: list = field(default_factory=list)
+
+    def scores(self, inputs):
+        """Fused scores (n, K) of new patients."""
+        return self._total(inputs, [term.scores(inputs) for term in self.terms])
+
+    def fold_scores(self, inputs):
+        """Fused scores (n, K) of the training patients, by models that did not see them."""
+        parts = [term.fold_scores(inputs, self.fold) for term in self.terms]
+        return self._total(inputs, parts)
+
+    def _total(self, inputs, parts):
+        total = np.zeros((len(inputs.X), len(self.constant))) + self.constant
+        for weight, part in zip(self.weights, parts, strict=True):
+            total += weight * part
+        return total
+
+
+def count_steps(settings, n_blocks):
+    """How often a fit calls `step` at most."""
+    network = settings.network.max_epochs
+    if settings.fusion == "gated":
+        return network + 1
+    if settings.fusion == "residual":
+        stages = (settings.base is not None) + (n_blocks > (settings.base is not None))
+        return stages + 1 + bool(network) + network
+    return 1
+
+
+def fit_fused(inputs, outcome, folds, pair_folds, settings, random_state, step):
+    """Fit a fusion.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    outcome : Outcome
+    folds : list of (ndarray, ndarray)
+    pair_folds : list of (ndarray, ndarray)
+        For the screen of pairs.
+    settings : Settings
+    random_state : RandomState
+    step : callable
+        Called after each stage and after each epoch of the network.
+
+    Returns
+    -------
+    Fused
+    """
+    fit = _Fit(inputs, outcome, folds, pair_folds, settings, random_state, step)
+    fit.keep_features()
+    getattr(fit, f"fuse_{settings.fusion}")()
+    return fit.finish()
+
+
+class _Fit:
+    """The stages of one fit, and what they have found so far."""
+
+    def __init__(self, inputs, outcome, folds, pair_folds, settings, random_state, step):
+        self.inputs, self.outcome = inputs, outcome
+        self.folds, self.pair_folds = folds, pair_folds
+        self.settings, self.random_state, self.step = settings, random_state, step
+        n, n_features = inputs.X.shape
+        self.n_blocks = inputs.present.shape[1]
+        self.kept = np.ones((len(folds) + 1, n_features), dtype=bool)
+        self.offset = np.zeros((n, outcome.n_outputs))
+        self.terms, self.weights, self.interactions = [], [], []
+        self.fold = np.zeros(n, dtype=int)
+        for f, (_, held_out) in enumerate(folds):
+            self.fold[held_out] = f
+
+    # -- features ------------------------------------------------------------------------------
+
+    def keep_features(self):
+        """Keep the number of features that was asked for, in each fold and in all patients."""
+        wanted = self.settings.n_features
+        if wanted is None:
+            return
+        everyone = np.arange(len(self.offset))
+        for f, rows in enumerate([*(train for train, _ in self.folds), everyone]):
+            self.kept[f] = keep_exactly(
+                self.inputs, self.outcome, self.offset, rows, wanted, self.together.penalty
+            )
+        del self.together  # of all features; from now on of those kept
+
+    @cached_property
+    def together(self):
+        """Expert of all blocks, from nothing."""
+        return self._expert(range(self.n_blocks), np.zeros_like(self.offset))
+
+    # -- rules of fusion -----------------------------------------------------------------------
+
+    def fuse_residual(self):
+        """Base, then the other blocks, then what they say jointly."""
+        base = self.settings.base
+        others = [b for b in range(self.n_blocks) if b != base]
+        if base is not None:
+            self._add([self._block(base, self.offset)], shrink=False)
+        if others:
+            terms = [self._block(b, self.offset) for b in others]
+            if len(others) > 1:
+                terms.append(self._joined(others))
+            self._add(terms, shrink=base is not None)
+        self._find_interactions()
+        clear = [i.term for i in self.interactions if i.pvalue < _CLEAR]
+        if clear and self.settings.network.n_interactions:
+            self._add(clear, shrink=True)
+        if self.settings.network.max_epochs:
+            self._add([self._network()], shrink=True)
+
+    def fuse_late(self):
+        """Mean of the blocks' scores."""
+        terms = [self._block(b, self.offset) for b in range(self.n_blocks)]
+        total = sum(term.oof for term in terms)
+        weight, _ = combine(total[:, :, None], self.outcome, self.offset)
+        self.terms, self.weights = terms, [float(weight[0])] * len(terms)
+        self.offset = weight[0] * total
+        self.step()
+
+    def fuse_stacked(self):
+        """Blocks' scores, weighed by how they did on patients they had not seen."""
+        self._add([self._block(b, self.offset) for b in range(self.n_blocks)], shrink=False)
+
+    def fuse_concat(self):
+        """One ridge model of all blocks."""
+        blocks = tuple(range(self.n_blocks))
+        self._add([LinearTerm("together", blocks, self.together)], shrink=False)
+
+    def fuse_gated(self):
+        """The joint network alone."""
+        self._add([self._network()], shrink=False)
+
+    # -- stages --------------------------------------------------------------------------------
+
+    def _add(self, terms, *, shrink):
+        """Weigh a stage's terms, perhaps drawn towards zero, and go on from their scores."""
+        scores = np.stack([term.oof for term in terms], axis=2)
+        weights, _ = combine(scores, self.outcome, self.offset)
+        # what the stage says of a fold, with weights that did not see it
+        said = np.zeros_like(self.offset)
+        for train, held_out in self.folds:
+            learnt, _ = combine(scores[train], self.outcome.take(train), self.offset[train])
+            said[held_out] = scores[held_out] @ learnt
+        share = 1.0
+        if shrink:
+            share = shrunken_weight(self.outcome, self.offset, said)
+        self.terms += terms
+        self.weights += (share * weights).tolist()
+        self.offset = self.offset + share * said
+        self.step()
+
+    def _expert(self, blocks, offset, inputs=None):
+        inputs = self.inputs if inputs is None else inputs
+        blocks = list(blocks)
+        kept = self.kept & np.isin(self.inputs.block, blocks)
+        has = self.inputs.has(blocks)
+        return fit_expert(inputs.X, has, self.outcome, offset, self.folds, kept)
+
+    def _block(self, block, offset):
+        return LinearTerm(str(block), (block,), self._expert([block], offset))
+
+    def _joined(self, blocks):
+        return LinearTerm("together", tuple(blocks), self._expert(blocks, self.offset))
+
+    def _network(self):
+        return fit_network(
+            self.inputs,
+            self.outcome,
+            self.offset,
+            self.folds,
+            self.kept,
+            self.settings.network,
+            self.random_state,
+            self.step,
+        )
+
+    # -- what was found ------------------------------------------------------------------------
+
+    def finish(self):
+        """Put the fitted fusion together."""
+        if not self.interactions:
+            self._find_interactions()
+        fused = Fused(
+            self.terms,
+            self.weights,
+            self.outcome.intercept(self.offset),
+            self.fold,
+            None,
+            self.kept,
+            interactions=self.interactions,
+        )
+        fused.oof = fused.fold_scores(self.inputs)
+        if self.settings.n_features is None:
+            fused.selected, fused.qvalues = beat_decoys(
+                self.inputs,
+                self.outcome,
+                np.zeros_like(self.offset),
+                self._joint_penalty(),
+                self.random_state,
+                fdr=self.settings.fdr,
+            )
+        else:
+            fused.selected = self.kept[-1].copy()
+        return fused
+
+    def _joint_penalty(self):
+        """Penalty of a model of several blocks; one that the fit has chosen already, if any."""
+        chosen = [term.expert.penalty for term in self.terms if term.name == "together"]
+        return chosen[0] if chosen else self.together.penalty
+
+    def _find_interactions(self):
+        """Screen every pair of blocks for what the fusion so far leaves over."""
+        outcome, nothing = self.outcome, np.zeros_like(self.offset)
+        residual = outcome.residual(self.offset + outcome.intercept(self.offset))
+        crude = outcome.residual(nothing + outcome.intercept(nothing))
+        for pair in combinations(range(self.n_blocks), 2):
+            self.interactions.append(
+                find_interaction(
+                    self.inputs,
+                    pair,
+                    residual,
+                    crude,
+                    self.pair_folds,
+                    self.random_state,
+                    self.settings.n_permutations,
+                )
+            )

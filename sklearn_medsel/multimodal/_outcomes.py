@@ -1,0 +1,232 @@
+"""What is predicted: classes, a number, or survival, as losses of a score per patient.
+
+A score is a log-odds, one score per class (softmax), a number in standard deviations of the
+target, or a log hazard. Solvers need the loss of each patient, its slope and its curvature, and
+nothing else of the task.
+"""
+
+import numpy as np
+from scipy.special import expit, log_softmax, softmax
+
+from sklearn_medsel.feature_selection._partial_likelihood import PartialLikelihood
+
+_STEPS = 25
+
+
+class Outcome:
+    """What the solvers ask of an outcome of n patients with K scores each.
+
+    Attributes
+    ----------
+    n_outputs : int
+        Number K of scores.
+    has_intercept : bool
+        Whether a constant added to all scores changes the loss.
+    """
+
+    n_outputs = 1
+    has_intercept = True
+
+    def take(self, rows):
+        """Outcome of some patients."""
+        raise NotImplementedError
+
+    def parts(self):
+        """One outcome per score, for solvers that fit the scores one by one."""
+        return [self]
+
+    def strata(self):
+        """What folds are to hold in equal shares (n,)."""
+        raise NotImplementedError
+
+    def can_teach(self):
+        """Whether the patients differ enough in their outcome to learn from."""
+        return len(self) > 2 and len(np.unique(self.strata())) == max(2, self.n_outputs)
+
+    def row_losses(self, scores):
+        """Loss of each patient (n,) at scores (n, K)."""
+        raise NotImplementedError
+
+    def residual(self, scores):
+        """Minus the slope of the loss in the scores (n, K)."""
+        raise NotImplementedError
+
+    def chance(self):
+        """Loss per patient of knowing nothing."""
+        nothing = np.zeros((len(self), self.n_outputs))
+        return self.row_losses(nothing + self.intercept(nothing)).mean()
+
+    def intercept(self, scores):
+        """Constant (K,) that suits the scores best."""
+        constant = np.zeros(self.n_outputs)
+        if not self.has_intercept:
+            return constant
+        for _ in range(_STEPS):
+            slope, curvature = self._slopes(scores + constant)
+            step = slope / np.maximum(curvature, 1e-8)
+            step = np.clip(step, -2, 2)
+            constant = constant + step
+            if np.abs(step).max() < 1e-8:
+                break
+        return constant - constant.mean() if self.n_outputs > 1 else constant
+
+    def _slopes(self, scores):
+        """Residuals and curvatures summed over patients (K,), each score by itself."""
+        raise NotImplementedError
+
+
+class Binary(Outcome):
+    """Two classes; the score is the log-odds of the second one."""
+
+    def __init__(self, y):
+        self.y = np.asarray(y, dtype=np.float64)
+
+    def __len__(self):
+        return len(self.y)
+
+    def take(self, rows):
+        """Outcome of some patients."""
+        return Binary(self.y[rows])
+
+    def strata(self):
+        """Give the classes."""
+        return self.y
+
+    def row_losses(self, scores):
+        """Binary cross entropy."""
+        return np.logaddexp(0, scores[:, 0]) - self.y * scores[:, 0]
+
+    def residual(self, scores):
+        """Class minus probability."""
+        return (self.y - expit(scores[:, 0]))[:, None]
+
+    def hessian(self, X, score):
+        """Second derivative of the loss in coefficients of `X`."""
+        p = expit(score)
+        return (X.T * (p * (1 - p))) @ X
+
+    def curvature(self, scores):
+        """Second derivative of each patient's loss in its score (n,)."""
+        p = expit(scores[:, 0])
+        return p * (1 - p)
+
+    def _slopes(self, scores):
+        return self.residual(scores).sum(0), np.array([self.curvature(scores).sum()])
+
+
+class Classes(Outcome):
+    """More than two classes: a score for each, compared by softmax."""
+
+    def __init__(self, y, n_classes):
+        self.y, self.n_outputs = np.asarray(y), n_classes
+
+    def __len__(self):
+        return len(self.y)
+
+    def take(self, rows):
+        """Outcome of some patients."""
+        return Classes(self.y[rows], self.n_outputs)
+
+    def parts(self):
+        """Each class against the others."""
+        return [Binary(self.y == k) for k in range(self.n_outputs)]
+
+    def strata(self):
+        """Give the classes."""
+        return self.y
+
+    def row_losses(self, scores):
+        """Cross entropy."""
+        return -log_softmax(scores, axis=1)[np.arange(len(self.y)), self.y]
+
+    def residual(self, scores):
+        """Indicator minus probability of each class."""
+        residual = -softmax(scores, axis=1)
+        residual[np.arange(len(self.y)), self.y] += 1
+        return residual
+
+    def _slopes(self, scores):
+        p = softmax(scores, axis=1)
+        return self.residual(scores).sum(0), (p * (1 - p)).sum(0)
+
+
+class Numbers(Outcome):
+    """A number, standardised by the caller."""
+
+    def __init__(self, y):
+        self.y = np.asarray(y, dtype=np.float64)
+
+    def __len__(self):
+        return len(self.y)
+
+    def take(self, rows):
+        """Outcome of some patients."""
+        return Numbers(self.y[rows])
+
+    def strata(self):
+        """Nothing to keep in shares."""
+        return np.zeros(len(self.y))
+
+    def can_teach(self):
+        """Whether the numbers differ."""
+        return len(self) > 2 and np.ptp(self.y) > 0
+
+    def row_losses(self, scores):
+        """Half the squared error."""
+        return (self.y - scores[:, 0]) ** 2 / 2
+
+    def residual(self, scores):
+        """Error."""
+        return (self.y - scores[:, 0])[:, None]
+
+    def hessian(self, X, score):
+        """Second derivative of the loss in coefficients of `X`."""
+        return X.T @ X
+
+    def curvature(self, scores):
+        """Second derivative of each patient's loss in its score (n,)."""
+        return np.ones(len(self.y))
+
+    def _slopes(self, scores):
+        return self.residual(scores).sum(0), np.array([float(len(self.y))])
+
+
+class Survival(Outcome):
+    """Time to an event, perhaps censored; the score is a log hazard."""
+
+    has_intercept = False
+
+    def __init__(self, event, time):
+        self.event, self.time = event, time
+        self._likelihood = PartialLikelihood(event, time)
+
+    def __len__(self):
+        return len(self.time)
+
+    def take(self, rows):
+        """Outcome of some patients."""
+        return Survival(self.event[rows], self.time[rows])
+
+    def strata(self):
+        """Whether the event was seen."""
+        return self.event.astype(int)
+
+    def can_teach(self):
+        """Whether an event was seen."""
+        return len(self) > 2 and self.event.any()
+
+    def row_losses(self, scores):
+        """Negative log partial likelihood, shared out to those with an event."""
+        return self._likelihood.event_losses(scores[:, 0])
+
+    def residual(self, scores):
+        """Martingale residuals."""
+        return self._likelihood.residuals(scores[:, 0])[0][:, None]
+
+    def hessian(self, X, score):
+        """Second derivative of the loss in coefficients of `X`."""
+        return self._likelihood.hessian(X, score)
+
+    def curvature(self, scores):
+        """Second derivative of each patient's loss in its score (n,)."""
+        return self._likelihood.residuals(scores[:, 0])[1]

@@ -1,0 +1,92 @@
+"""Terms: what a fused score is the sum of, each able to speak about patients it has not seen.
+
+A term has ``blocks``, the blocks it looks at; ``scores(inputs)``, by the model of all patients;
+``fold_scores(inputs, fold)``, each patient's by the model that did not see their fold; and ``oof``,
+the latter for the patients of the fit.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_medsel.multimodal._experts import Expert
+
+
+@dataclass
+class LinearTerm:
+    """A ridge model of some blocks.
+
+    Attributes
+    ----------
+    name : str
+        Block, or "together" for all of them.
+    blocks : tuple of int
+    expert : Expert
+    """
+
+    name: str
+    blocks: tuple
+    expert: Expert
+
+    @property
+    def oof(self):
+        """Out-of-fold scores (n, K)."""
+        return self.expert.oof
+
+    def scores(self, inputs):
+        """Scores (n, K) by the model of all patients."""
+        return self.expert.scores(inputs.X, inputs.has(self.blocks))
+
+    def fold_scores(self, inputs, fold):
+        """Scores (n, K) by the models that did not see the patients."""
+        return self.expert.fold_scores(inputs.X, inputs.has(self.blocks), fold)
+
+    def fold_effects(self, inputs, fold):
+        """Effect (F, p, K) of each feature in each fold's model."""
+        return self.expert.fold_coef
+
+
+@dataclass
+class PairTerm:
+    """Products of pairs of features of two blocks.
+
+    Attributes
+    ----------
+    name : str
+    blocks : tuple of int
+        The two blocks.
+    pairs : list of (ndarray of shape (m, 2), ndarray of shape (m, K))
+        Features and weights of their products: of each fold of its own, then of all patients.
+    fold : ndarray of shape (n,), int
+        Its fold of each training patient.
+    oof : ndarray of shape (n, K)
+    """
+
+    name: str
+    blocks: tuple
+    pairs: list
+    fold: np.ndarray
+    oof: np.ndarray
+
+    def scores(self, inputs):
+        """Scores (n, K) by the pairs found in all patients."""
+        return self._products(inputs, self.pairs[-1])
+
+    def fold_scores(self, inputs, fold):
+        """Scores (n, K) by the pairs found without the patients' fold."""
+        scores = np.empty((len(inputs.X), self.oof.shape[1]))
+        for f in np.unique(self.fold):
+            rows = self.fold == f
+            part = inputs._replace(X=inputs.X[rows], present=inputs.present[rows])
+            scores[rows] = self._products(part, self.pairs[f])
+        return scores
+
+    def fold_effects(self, inputs, fold):
+        """None: a product has no effect of its own in either feature."""
+        return None
+
+    def _products(self, inputs, found):
+        features, weights = found
+        both = inputs.present[:, list(self.blocks)].all(axis=1)
+        X = inputs.X / inputs.scale
+        return (X[:, features[:, 0]] * X[:, features[:, 1]]) @ weights * both[:, None]

@@ -1,0 +1,379 @@
+"""A block of a table as numbers: imputed, encoded and scaled by what the training patients show.
+
+Reading cells (which are missing, which are numbers) comes first and learns nothing but the kind of
+each column; it is the same at fit and at predict. Then every feature is a number or unknown, and
+all of them are treated at once.
+"""
+
+import re
+from decimal import Decimal
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+
+from sklearn_medsel.multimodal._blocks import name_rows
+from sklearn_medsel.multimodal._grades import learn_grades, read_grades
+
+CLIP = 5.0
+"""Largest absolute value of a standardised feature."""
+
+_SKEWED = 2.0
+_MANY_VALUES = 20
+_MISSING_SHARE = (0.05, 0.95)
+_LEAST_COUNT, _LEAST_SHARE = 10, 0.02
+_MISSING_WORD = re.compile(r"\s*(?:\[[A-Za-z][A-Za-z /_-]*\]\s*)?")  # blank, "[Not Available]"
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_TRUTH = {"true": 1.0, "false": 0.0}
+_NUMERIC, _GRADE, _ORDER, _LEVEL, _EMPTY = "number", "grade", "order", "level", "empty"
+
+
+class TableEncoder:
+    """Encode the columns of one table block.
+
+    Numbers (also Boolean values, and text that holds nothing but numbers) are imputed by the
+    median; heavy-tailed ones go through a signed logarithm first. Ordered text (see `learn_grades`)
+    and ordered categoricals become one number each. Other text becomes one feature for each level,
+    rare ones pooled; what is missing or was never seen lies at their mean. A feature tells what is
+    missing, where that is neither rare nor the rule. All have mean 0 and standard deviation 1 over
+    the training patients who have the block, and are clipped to +-5. Patients without the block
+    have 0 everywhere.
+
+    Parameters
+    ----------
+    name : str
+        The block, for error messages.
+
+    Attributes
+    ----------
+    columns_ : list
+        Labels of the columns.
+    kinds_ : list of {"number", "grade", "order", "level", "empty"}
+        How each column is read.
+    names_ : ndarray of shape (n_features,), object
+        ``column``, ``column=level`` or ``column_missing``.
+    origin_ : ndarray of shape (n_features,), object
+        Column that each feature comes from.
+    dropped_ : list
+        Columns without a feature: constant or never known.
+    """
+
+    def __init__(self, name="table"):
+        self.name = name
+
+    def fit(self, X, y=None):
+        """Learn from a DataFrame of the columns of the block; return self."""
+        self.fit_transform(X)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Learn, and encode the same patients; see `transform`."""
+        self.columns_ = list(X.columns)
+        self.kinds_, self._scales = [""] * X.shape[1], [None] * X.shape[1]
+        numbers, levels, known = self._read(X, learn=True)
+        present = known.any(axis=1)
+        if present.sum() < 2:
+            raise ValueError(
+                f"block {self.name!r}: {int(present.sum())} of {len(X)} patients have any value; "
+                "at least 2 are needed to fit."
+            )
+        self._learn_levels(levels, present)
+        self._learn_numbers(numbers[present])
+        raw, unknown = self._raw(numbers, levels)
+        self._learn_missing(unknown[present])
+        raw = np.column_stack([raw, unknown[:, self._indicators]])
+        here = raw[present]
+        n_numbers = len(self._used)
+        self._fill = np.zeros(raw.shape[1])
+        if n_numbers:
+            self._fill[:n_numbers] = _median(here[:, :n_numbers])
+        n_known = np.maximum((~np.isnan(here[:, n_numbers:])).sum(axis=0), 1)
+        self._fill[n_numbers:] = np.nansum(here[:, n_numbers:], axis=0) / n_known
+        here = np.where(np.isnan(here), self._fill, here)
+        self._mean, self._spread = here.mean(axis=0), here.std(axis=0)
+        self._name(self._spread > 1e-12)
+        return self._finish(raw, present)
+
+    def transform(self, X):
+        """Encode patients.
+
+        Parameters
+        ----------
+        X : DataFrame
+            The columns of fit in any order; others are ignored. Numbers may have another dtype.
+
+        Returns
+        -------
+        values : ndarray of shape (n_patients, n_features), float64
+            Features; 0 for patients without the block.
+        present : ndarray of shape (n_patients,), bool
+            Who has any value in the block.
+        """
+        numbers, levels, known = self._read(X[self.columns_])
+        raw, unknown = self._raw(numbers, levels)
+        raw = np.column_stack([raw, unknown[:, self._indicators]])
+        return self._finish(raw, known.any(axis=1))
+
+    def _read(self, X, *, learn=False):
+        """Numbers (NaN: unknown), levels of each text column (None: unknown), known cells."""
+        fast = _numeric_dtypes(X.dtypes)
+        numbers = np.full(X.shape, np.nan)
+        if fast.any():
+            # by position, as labels are slow for thousands of columns
+            block = X if fast.all() else X.iloc[:, np.flatnonzero(fast)]
+            numbers[:, fast] = block.to_numpy(dtype=np.float64, na_value=np.nan)
+        known = ~np.isnan(numbers)
+        levels = {}
+        for at, column in enumerate(self.columns_):
+            if learn:
+                self.kinds_[at] = _NUMERIC
+            if fast[at] and self.kinds_[at] in (_NUMERIC, _EMPTY):
+                continue
+            words, codes = self._cells(X.iloc[:, at], column)
+            if learn:
+                self.kinds_[at], self._scales[at] = self._kind(X.iloc[:, at], words, codes, column)
+            known[:, at] = codes >= 0
+            kind, scale = self.kinds_[at], self._scales[at]
+            if kind == _NUMERIC:
+                read = [_as_number(word) for word in words]
+                wrong = np.array([value is None for value in read] + [False])[codes]
+                if wrong.any():
+                    raise ValueError(
+                        f"block {self.name!r}, column {column!r} held numbers at fit, and words at "
+                        f"{name_rows(wrong, X.index)}. Convert them, or make them missing."
+                    )
+            elif kind == _GRADE:
+                read = read_grades(words, scale)
+            elif kind == _ORDER:
+                read = [scale.get(_key(word), np.nan) for word in words]
+            else:
+                if kind == _LEVEL:
+                    levels[at] = np.array([_key(w) for w in words] + [None], dtype=object)[codes]
+                continue
+            numbers[:, at] = np.array([*read, np.nan], dtype=np.float64)[codes]
+        self._refuse_infinite(numbers, X.index)
+        return numbers, levels, known
+
+    def _refuse_infinite(self, numbers, index):
+        infinite = np.isinf(numbers)
+        if infinite.any():
+            at = int(np.flatnonzero(infinite.any(axis=0))[0])
+            raise ValueError(
+                f"block {self.name!r}, column {self.columns_[at]!r} is infinite at "
+                f"{name_rows(infinite[:, at], index)}. Replace it, or make it missing."
+            )
+
+    def _cells(self, series, column):
+        """Different values of a column and the code of each cell, -1 where it is missing."""
+        where = f"block {self.name!r}, column {column!r}"
+        values = series.to_numpy(dtype=object)
+        if isinstance(series.dtype, pd.PeriodDtype) or series.dtype.kind in "mM":
+            raise ValueError(
+                f"{where} holds dates or durations ({series.dtype}). Convert them to numbers, such "
+                "as days or years."
+            )
+        fit = (str, Real, Decimal, np.bool_)
+        missing = pd.isna(series).to_numpy()
+        wrong = np.array([not isinstance(value, fit) for value in values]) & ~missing
+        if wrong.any():
+            kind = type(values[np.flatnonzero(wrong)[0]]).__name__
+            raise ValueError(
+                f"{where} holds a value of type {kind} at {name_rows(wrong, series.index)}. A "
+                "table block takes numbers, text and Boolean values."
+            )
+        values = np.where(missing, None, values)
+        codes, words = pd.factorize(values)
+        blank = [isinstance(w, str) and _MISSING_WORD.fullmatch(w) is not None for w in words]
+        codes[np.array([*blank, True])[codes]] = -1
+        return list(words), codes
+
+    def _kind(self, series, words, codes, column):
+        """How a column is to be read, and what that needs to know."""
+        counts = np.bincount(codes[codes >= 0], minlength=len(words))
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            if series.dtype.ordered:
+                ranks = {_key(one): float(k) for k, one in enumerate(series.dtype.categories)}
+                return _ORDER, ranks
+            return (_LEVEL, None) if counts.any() else (_EMPTY, None)
+        used = [(word, count) for word, count in zip(words, counts, strict=True) if count]
+        if not used:
+            return _EMPTY, None
+        numeric = np.array([_as_number(word) is not None for word, _ in used])
+        if numeric.all():
+            return _NUMERIC, None
+        n_each = np.array([count for _, count in used])
+        if numeric.sum() > _MANY_VALUES and n_each[numeric].sum() * 2 > n_each.sum():
+            wrong = [_as_number(word) is None for word in words]
+            raise ValueError(
+                f"block {self.name!r}, column {column!r} holds numbers, and words at "
+                f"{name_rows(np.array([*wrong, False])[codes], series.index)}. Convert these, or "
+                "make them missing."
+            )
+        scale = learn_grades([word for word, _ in used], n_each.tolist())
+        return (_LEVEL, None) if scale is None else (_GRADE, scale)
+
+    def _learn_levels(self, levels, present):
+        """Choose the levels that get a feature; those that are rare share one."""
+        n_present = int(present.sum())
+        # of few patients ten are no longer few
+        few = min(max(_LEAST_COUNT, _LEAST_SHARE * n_present), max(3, n_present / 10))
+        self._levels = []  # (position of the column, name of the level, levels that it stands for)
+        self._told = {}  # levels whose features are known: all of these, or one of them by absence
+        for at, cells in levels.items():
+            counts = pd.Series(cells[present]).value_counts().sort_index()
+            groups = [(level, [level]) for level in counts.index[counts >= few].tolist()]
+            rare = counts.index[counts < few].tolist()
+            if rare and counts[rare].sum() >= min(3, few):
+                groups.append((rare[0] if len(rare) == 1 else "(rare)", rare))
+            self._told[at] = [level for _, members in groups for level in members]
+            if len(groups) == 2:  # one says what the other does
+                groups = [min(groups, key=lambda group: counts[group[1]].sum())]
+            self._levels += [(at, name, members) for name, members in groups]
+
+    def _learn_numbers(self, table):
+        """Choose the numeric columns that vary, and those to be seen through a logarithm."""
+        known = ~np.isnan(table)
+        filled = np.where(known, table, -np.inf)
+        highest = filled.max(axis=0, initial=-np.inf)
+        lowest = np.where(known, table, np.inf).min(axis=0, initial=np.inf)
+        self._used = np.flatnonzero(highest > lowest)
+        # a unit of their own keeps powers of very large and very small numbers in range
+        self._unit = np.maximum(np.abs(highest), np.abs(lowest))[self._used]
+        table = table[:, self._used] / self._unit
+        skew = _skewness(table)
+        tailed = np.flatnonzero(np.abs(skew) > _SKEWED)
+        inner = table[:, tailed]
+        many = (np.diff(np.sort(inner, axis=0), axis=0) > 0).sum(axis=0) >= _MANY_VALUES
+        tailed, inner = tailed[many], inner[:, many]
+        at, width = np.zeros(len(tailed)), np.ones(len(tailed))
+        if len(tailed):
+            signed = np.nanmin(inner, axis=0) < 0
+            at = np.where(signed, _median(inner), 0.0)
+            away = np.abs(inner - at)
+            width = np.nanmedian(np.where(away > 0, away, np.nan), axis=0)
+        better = np.abs(_skewness(_signed_log(inner, at, width))) < np.abs(skew[tailed])
+        self._tailed = tailed[better]
+        self._at, self._width = at[better], width[better]
+
+    def _learn_missing(self, unknown):
+        """Choose whose missing values are told; columns that miss the same patients tell once."""
+        share = unknown.mean(axis=0)
+        candidates = np.flatnonzero((share >= _MISSING_SHARE[0]) & (share <= _MISSING_SHARE[1]))
+        seen = {}
+        for at in candidates:
+            seen.setdefault(unknown[:, at].tobytes(), at)
+        self._indicators = np.array(sorted(seen.values()), dtype=int)
+
+    def _raw(self, numbers, levels):
+        """Features before imputing and scaling, and which cells are unknown."""
+        unknown = np.isnan(numbers)
+        for at, cells in levels.items():
+            unknown[:, at] = pd.isna(cells)
+        with np.errstate(over="ignore"):
+            table = numbers[:, self._used] / self._unit
+            table[:, self._tailed] = _signed_log(table[:, self._tailed], self._at, self._width)
+        features = [table]
+        for at in dict.fromkeys(at for at, _, _ in self._levels):
+            cells = levels[at]
+            own = [members for position, _, members in self._levels if position == at]
+            cells = pd.Series(cells)
+            hot = np.column_stack([cells.isin(members) for members in own]).astype(float)
+            hot[~cells.isin(self._told[at]).to_numpy()] = np.nan
+            features.append(hot)
+        return np.column_stack(features), unknown
+
+    def _name(self, kept):
+        """Name the features, and bring them into the order of the columns."""
+        places = [*self._used, *(at for at, _, _ in self._levels), *self._indicators]
+        labels = [str(self.columns_[at]) for at in places]
+        n_numbers, n_values = len(self._used), len(self._used) + len(self._levels)
+        for k, (_, level, _) in enumerate(self._levels, start=n_numbers):
+            labels[k] = f"{labels[k]}={level}"
+        for k in range(n_values, len(labels)):
+            labels[k] = f"{labels[k]}_missing"
+        order = np.argsort(places, kind="stable").astype(int)
+        self._order = order[kept[order]]
+        self.names_ = np.array([labels[k] for k in self._order], dtype=object)
+        self.origin_ = np.empty(len(self._order), dtype=object)
+        self.origin_[:] = [self.columns_[places[k]] for k in self._order]
+        left = set(self.origin_)
+        self.dropped_ = [column for column in self.columns_ if column not in left]
+
+    def _finish(self, raw, present):
+        """Impute, scale, clip; give the features and who has the block."""
+        order = self._order
+        values = raw[:, order]
+        values = np.where(np.isnan(values), self._fill[order], values)
+        values = ((values - self._mean[order]) / self._spread[order]).clip(-CLIP, CLIP)
+        values[~present] = 0.0
+        return values, present
+
+
+def _numeric_dtypes(dtypes):
+    """Tell which columns have a dtype of real numbers or Boolean values."""
+    numeric = {
+        dtype: (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype))
+        and not isinstance(dtype, pd.CategoricalDtype)
+        and not pd.api.types.is_complex_dtype(dtype)
+        for dtype in set(dtypes)
+    }
+    return np.array([numeric[dtype] for dtype in dtypes], dtype=bool)
+
+
+def _as_number(word):
+    """Number that a cell holds, or None."""
+    if not isinstance(word, str):
+        return float(word)
+    word = word.strip()
+    if _NUMBER.fullmatch(word):
+        return float(word)
+    return _TRUTH.get(word.lower())
+
+
+def _key(word):
+    """Name a level; a whole number has one name as int, float and text."""
+    if isinstance(word, str):
+        return word.strip()
+    if isinstance(word, bool | np.bool_):
+        return str(bool(word))
+    number = float(word)
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def _median(table):
+    """Median of each column over what is known; faster where all is."""
+    return np.nanmedian(table, axis=0) if np.isnan(table).any() else np.median(table, axis=0)
+
+
+def _signed_log(table, at, width):
+    """Logarithm of the distance from ``at`` in units of ``width``, with its sign."""
+    away = (table - at) / width
+    return np.sign(away) * np.log1p(np.abs(away))
+
+
+def _skewness(table):
+    """Skewness of each column over what is known."""
+    known = ~np.isnan(table)
+    count = np.maximum(known.sum(axis=0), 1)
+    away = table - np.where(known, table, 0).sum(axis=0) / count
+    away[~known] = 0.0
+    square = away * away
+    spread = np.sqrt(square.sum(axis=0) / count)
+    cube = np.einsum("ij,ij->j", square, away) / count
+    return cube / np.maximum(spread, 1e-100) ** 3
+
+
+def has_values(X):
+    """Tell which rows of a DataFrame have any value, as `TableEncoder` sees it."""
+    fast = _numeric_dtypes(X.dtypes)
+    present = X.iloc[:, np.flatnonzero(fast)].notna().to_numpy().any(axis=1)
+    for at in np.flatnonzero(~fast):
+        if present.all():
+            break
+        rows = np.flatnonzero(~present)
+        cells = X.iloc[rows, at]
+        known = cells.notna().to_numpy()
+        cells = cells.to_numpy(dtype=object)
+        blank = [isinstance(c, str) and _MISSING_WORD.fullmatch(c) is not None for c in cells]
+        present[rows] = known & ~np.array(blank, dtype=bool)
+    return present

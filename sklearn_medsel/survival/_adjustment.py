@@ -1,0 +1,183 @@
+"""Hazard ratios of risk groups, alone and adjusted for what was known before."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_medsel.survival._cox import cox_regression
+
+_FEWEST = 5  # patients of a category; rarer ones are joined
+_OTHER = "other categories"
+_NUMBERS = ["hazard_ratio", "ci_low", "ci_high", "pvalue"]
+
+
+def hazard_ratios(y, group, names, base=None):
+    """Cox models of the groups, against the lowest one.
+
+    Parameters
+    ----------
+    y : structured array of shape (n_samples,)
+        Event and time.
+    group : ndarray of shape (n_samples,), int
+        Positions in `names`.
+    names : list of str
+        Names of the groups, the lowest risk first.
+    base : DataFrame of shape (n_samples, n_columns) or None
+        Encoded columns to adjust for, see `encode_base`.
+
+    Returns
+    -------
+    DataFrame
+        One row per group but the lowest: group, n_patients, n_events, hazard_ratio, ci_low,
+        ci_high, pvalue, and the last four adjusted.
+    """
+    member = pd.DataFrame(
+        {name: (group == place).astype(np.float64) for place, name in enumerate(names[1:], start=1)}
+    )
+    table = pd.DataFrame(
+        {
+            "group": pd.Series(names[1:], dtype="str"),
+            "n_patients": member.sum().to_numpy().astype(np.int64),
+            "n_events": member[y["event"]].sum().to_numpy().astype(np.int64),
+        }
+    )
+    table[_NUMBERS] = _fit(member, y)[_NUMBERS].to_numpy()
+    adjusted = np.full((len(table), len(_NUMBERS)), np.nan)
+    if base is not None:
+        # the groups come last: what the base already says is taken from them, not the other way
+        joined = pd.concat([base, member], axis=1)
+        adjusted = _fit(joined, y)[_NUMBERS].to_numpy()[-len(table) :]
+    table[[f"adjusted_{name}" for name in _NUMBERS]] = adjusted
+    return table
+
+
+def _fit(columns, y):
+    """Cox model; an infinite ratio of a group shows in the table, one of the base does no harm."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return cox_regression(columns, y)
+
+
+def find_base(base, estimator, X):
+    """Columns to adjust for: those named, those of a block, or the base block of the estimator.
+
+    Parameters
+    ----------
+    base : str, list of str or None
+        As given by the user.
+    estimator : estimator
+        Fitted; may have ``base_`` and ``blocks_``.
+    X : DataFrame or array-like of shape (n_samples, n_features)
+        Patients.
+
+    Returns
+    -------
+    list or None
+        Columns of `X`; None if there are none to adjust for.
+
+    Raises
+    ------
+    TypeError
+        If `X` has no columns to choose from.
+    ValueError
+        If a column or block is not there.
+    """
+    model = find_model(estimator, "blocks_")
+    blocks = {} if model is None else {name: columns for name, _, columns in model.blocks_}
+    if base is None:
+        base = getattr(model, "base_", None)
+        if base is None:
+            return None
+    if not isinstance(X, pd.DataFrame):
+        raise TypeError(f"base={base!r} names columns, so X must be a DataFrame, found {type(X)}.")
+    if isinstance(base, str):
+        base = blocks.get(base, [base])
+    unknown = [column for column in base if column not in X.columns]
+    if unknown or not len(base):
+        known = f", and the estimator has the blocks {', '.join(blocks)}" if blocks else ""
+        named = ", ".join(repr(column) for column in unknown[:5]) or "nothing"
+        raise ValueError(f"base names {named}, but X has {len(X.columns)} other columns{known}.")
+    return list(base)
+
+
+def encode_base(table, n_events, n_groups):
+    """Encode columns as numbers for a Cox model.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_samples, n_columns)
+        Numbers, Booleans, strings or categories; missing values allowed. Numbers become standard
+        scores, missing ones the median, with an indicator of their own. Categories become
+        indicators against the most frequent one, which missing ones join; those of fewer than five
+        patients are taken together.
+    n_events : int
+        Events among the patients.
+    n_groups : int
+        Risk groups that are to be fitted beside them.
+
+    Returns
+    -------
+    DataFrame of shape (n_samples, n_encoded), float64
+
+    Raises
+    ------
+    ValueError
+        If there are too many columns for the number of events.
+    """
+    parts = {}
+    for column in table.columns:
+        values = table[column]
+        missing = values.isna().to_numpy()
+        if pd.api.types.is_numeric_dtype(values.dtype):
+            parts |= _numeric(column, values.to_numpy(np.float64, na_value=np.nan), missing)
+        else:
+            parts |= _categories(column, values.astype("str").to_numpy(object), missing)
+        if _FEWEST <= missing.sum() <= missing.size - _FEWEST:
+            parts[f"{column} is missing"] = missing.astype(np.float64)
+    encoded = pd.DataFrame(parts, index=range(len(table)))
+    if encoded.shape[1] + n_groups - 1 > n_events:
+        raise ValueError(
+            f"base has {encoded.shape[1]} columns once encoded, too many to adjust for with "
+            f"{n_events} events; name fewer columns in base."
+        )
+    return encoded
+
+
+def find_model(estimator, attribute):
+    """Find the estimator that has an attribute: itself, or the last step of a Pipeline."""
+    while True:
+        if hasattr(estimator, attribute):
+            return estimator
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        else:
+            return None
+
+
+def _numeric(column, values, missing):
+    if missing.all():
+        return {}
+    values = np.where(missing, np.median(values[~missing]), values)
+    spread = values.std()
+    return {str(column): (values - values.mean()) / spread} if spread > 0 else {}
+
+
+def _categories(column, values, missing):
+    """Indicators of the categories; the most frequent one is what they are compared with."""
+    labels, counts = np.unique(values[~missing].astype(str), return_counts=True)
+    if not labels.size:
+        return {}
+    values = np.where(missing, labels[counts.argmax()], values).astype(str)
+    rare = np.isin(values, labels[counts < _FEWEST])
+    values = np.where(rare, _OTHER, values)
+    labels, counts = np.unique(values, return_counts=True)
+    reference = labels[counts.argmax()]
+    return {
+        f"{column} = {label}": (values == label).astype(np.float64)
+        for label in labels
+        if label != reference
+    }

@@ -1,0 +1,187 @@
+"""One HTML page about risk groups: curves, scores, hazard ratios, factors, modalities.
+
+The page loads nothing and holds no patient's row; all markup comes from `tag`, which escapes.
+"""
+
+import os
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_medsel._html import figures, number, p_value, section, tag
+from sklearn_medsel._validation import check_survival_y
+from sklearn_medsel.survival._nonparametric import logrank_test
+from sklearn_medsel.survival._stratification_pictures import draw_pictures
+from sklearn_medsel.survival._stratification_sections import (
+    DISCLAIMER,
+    base_words,
+    factor_section,
+    fold_table,
+    interval_words,
+    method_section,
+    modality_section,
+    ratio_table,
+)
+
+
+def stratification_report(
+    stratifier, X, y, path=None, *, title="Risk stratification", time_unit="months"
+):
+    """Write what a `RiskStratifier` found as one self-contained HTML page.
+
+    All numbers are those of held-out patients. The page holds Kaplan-Meier curves with numbers at
+    risk, the time-dependent AUC, hazard ratios, scores per fold, a table of the most important
+    factors per group, and, if the estimator has them, the shares of the modalities. It shows no
+    patient's row, no identifiers, and no group below five patients in the table of factors.
+
+    Parameters
+    ----------
+    stratifier : RiskStratifier
+        Fitted.
+    X : DataFrame or array-like of shape (n_patients, n_features)
+        The patients it was fitted on, in the same order; the table of factors is made from it.
+    y : structured array of shape (n_patients,) or DataFrame of shape (n_patients, 2)
+        Their events and times.
+    path : str, path-like or None, default=None
+        File to write to as well, all of it or nothing; its folder must exist.
+    title : str, default="Risk stratification"
+        Heading of the page.
+    time_unit : str, default="months"
+        Unit of the times in `y`.
+
+    Returns
+    -------
+    str
+        The page, without scripts and without external resources, in light and in dark.
+
+    Raises
+    ------
+    ValueError
+        If `X` and `y` are not what the stratifier was fitted on.
+    ImportError
+        If matplotlib is not installed.
+
+    See Also
+    --------
+    RiskStratifier : What the page is about.
+    KaplanMeierDisplay : The curves alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_medsel import DeepFeatureCox
+    >>> from sklearn_medsel.survival import (
+    ...     RiskStratifier, make_survival_y, stratification_report
+    ... )
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((90, 5))
+    >>> y = make_survival_y(rng.random(90) < 0.7, rng.exponential(np.exp(-X[:, 0])))
+    >>> model = DeepFeatureCox(max_epochs=10, random_state=0)
+    >>> stratifier = RiskStratifier(model, cv=3, random_state=0).fit(X, y)
+    >>> page = stratification_report(stratifier, X, y, title="Simulated patients")
+    >>> page.startswith("<!DOCTYPE html>")
+    True
+    """
+    from sklearn_medsel._page import document
+
+    check_is_fitted(stratifier, "cut_points_")
+    X = _check_same(stratifier, X, y)
+    pictures = draw_pictures(stratifier, str(time_unit))
+    modalities = modality_section(stratifier)
+    curves = figures(pictures, "kaplan_meier", "auc")
+    parts = [
+        section("groups", "Risk groups", curves, ratio_table(stratifier)),
+        section("scores", "How well the risk predicts", fold_table(stratifier)),
+        factor_section(stratifier, X),
+        modalities,
+        method_section(stratifier, str(time_unit)),
+    ]
+    links = [("groups", "Risk groups"), ("scores", "Scores"), ("factors", "Factors")]
+    links += [("modalities", "Modalities")] if modalities else []
+    page = document(
+        title,
+        kicker="Risk stratification · held-out patients",
+        overview=[tag("p", _headline(stratifier), class_="lead"), _cards(stratifier)],
+        links=[*links, ("method", "Method")],
+        sections=[part for part in parts if part is not None],
+        footer=DISCLAIMER,
+    )
+    if path is not None:
+        from sklearn_medsel._persistence_archive import replace_file
+
+        replace_file(os.fspath(path), page.encode("utf-8"))
+    return page
+
+
+def _check_same(stratifier, X, y):
+    """Refuse other patients: their factors would stand beside curves that are not theirs."""
+    event, time = check_survival_y(y)
+    n_patients = stratifier.group_.size
+    same = event.size == n_patients and len(X) == n_patients
+    if same:
+        target = pd.DataFrame({"event": event, "time": time})
+        found = logrank_test(target, stratifier.group_)
+        same = np.isclose(found.statistic, stratifier.logrank_.statistic) and all(
+            np.array_equal(np.unique(time[stratifier.group_ == place]), curve["time"])
+            for place, curve in enumerate(stratifier.curves_.values())
+        )
+    if not same:
+        raise ValueError(
+            f"X and y must be the {n_patients} patients the stratifier was fitted on, in the same "
+            "order: the groups on the page are those of its held-out patients."
+        )
+    if isinstance(X, pd.DataFrame):
+        return X
+    X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
+    return pd.DataFrame(X, columns=[f"x{place}" for place in range(X.shape[1])])
+
+
+def _headline(stratifier):
+    row = stratifier.hazard_ratios_.iloc[-1]
+    lowest = stratifier.group_names_[0]
+    differ = "differs" if stratifier.logrank_.pvalue < 0.05 else "does not differ clearly"
+    words = (
+        f"Survival of the {stratifier.n_groups} groups {differ} in patients that neither the model "
+        f"nor the cut points had seen (log-rank p {p_value(stratifier.logrank_.pvalue)}). The "
+        f"hazard of the group “{row['group']}” is {number(row['hazard_ratio'])} times that of "
+        f"“{lowest}” ({interval_words(row)})"
+    )
+    if not stratifier.base_columns_:
+        return f"{words}."
+    return (
+        f"{words}; adjusted for {base_words(stratifier)}, "
+        f"{number(row['adjusted_hazard_ratio'])} times ({interval_words(row, 'adjusted_')})."
+    )
+
+
+def _cards(stratifier):
+    scores, row = stratifier.scores_, stratifier.hazard_ratios_.iloc[-1]
+    adjusted = "adjusted_" if stratifier.base_columns_ else ""
+    brier, reference = (
+        stratifier.integrated_brier_score_,
+        stratifier.integrated_brier_score_reference_,
+    )
+    cards = [
+        ("Patients", f"{scores['n_patients'].sum():,}", f"{scores['n_events'].sum():,} events"),
+        (
+            "Concordance",
+            number(stratifier.concordance_),
+            f"± {number(scores['concordance'].std(), 2)} over {len(scores)} folds; 0.5 is chance",
+        ),
+        ("Log-rank p", p_value(stratifier.logrank_.pvalue), "between the held-out groups"),
+        (
+            "Hazard ratio",
+            number(row[f"{adjusted}hazard_ratio"]),
+            f"{'adjusted' if adjusted else 'unadjusted'}; {interval_words(row, adjusted)}",
+        ),
+        ("Integrated Brier", number(brier), f"Kaplan-Meier of all: {number(reference)}"),
+    ]
+    return tag(
+        "dl",
+        [
+            tag("div", tag("dt", name), tag("dd", value, tag("small", detail)))
+            for name, value, detail in cards
+        ],
+        class_="cards",
+    )

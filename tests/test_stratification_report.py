@@ -1,0 +1,165 @@
+"""The page of risk groups: its numbers, and what must not be on it."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from sklearn_medsel.survival import make_survival_y
+from sklearn_medsel.survival._stratification_factors import factor_rows
+from sklearn_medsel.survival._stratification_report import stratification_report
+from sklearn_medsel.survival._stratifier import RiskStratifier
+
+pytest.importorskip("matplotlib", reason="the pictures need the extra 'plot'")
+
+
+class Age(BaseEstimator):
+    """Older is riskier."""
+
+    def fit(self, X, y):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def predict(self, X):
+        return X["age"].to_numpy() / 10
+
+
+class Fused(Age):
+    """The same, with the attributes of a multimodal model."""
+
+    def fit(self, X, y):
+        self.feature_importances_ = pd.DataFrame(
+            {
+                "block": ["clinic", "clinic", "clinic", "reports", "genes"],
+                "feature": ["age", "stage_III", "stage_II", "mass <b>", "TP53"],
+                "importance": [0.5, 0.3, 0.2, 0.1, 0.05],
+                "selected": [True, True, True, True, False],
+            }
+        )
+        self.modality_importances_ = pd.DataFrame(
+            {
+                "block": ["genes", "<script>clinic"],
+                "importance": [-0.01, 0.12],
+                "spread": [0.01, 0.03],
+                "mean_abs": [0.1, 0.3],
+                "available": [0.9, 1.0],
+            }
+        )
+        return super().fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    rng = np.random.default_rng(0)
+    n = 120
+    X = pd.DataFrame(
+        {
+            "age": rng.normal(60, 10, n).round(3),
+            "TP53": rng.normal(size=n),
+            "female": rng.integers(0, 2, n),
+            "rare": (np.arange(n) < 3) * 1,
+            "stage": rng.choice(["I", "II", "III"], n),
+            "note": [f"patient {i} secret" for i in range(n)],
+        },
+        index=[f"ID-{i:05d}" for i in range(n)],
+    )
+    time = rng.exponential(30 * np.exp(-(X["age"] - 60) / 10))
+    return X, make_survival_y(rng.random(n) < 0.7, time)
+
+
+def fit(model, cohort, **settings):
+    return RiskStratifier(model, cv=3, random_state=0, **settings).fit(*cohort)
+
+
+@pytest.fixture(scope="module")
+def stratifier(cohort):
+    return fit(Fused(), cohort, base=["female"], cut="maxstat")
+
+
+@pytest.fixture(scope="module")
+def page(stratifier, cohort):
+    return stratification_report(stratifier, *cohort, title="A & B <i>", time_unit="weeks")
+
+
+def test_numbers_are_on_the_page(page, stratifier):
+    assert f"{stratifier.concordance_:.3f}" in page
+    row = stratifier.hazard_ratios_.iloc[0]
+    assert f"{row['adjusted_hazard_ratio']:#.3g}" in page
+    assert f"{row['adjusted_ci_low']:#.3g} to {row['adjusted_ci_high']:#.3g}" in page
+    assert f"{stratifier.integrated_brier_score_reference_:.3f}" in page
+    assert "corrected for the search" in page
+    assert "not a medical device" in page
+    assert "adjusted for female" in page
+
+
+def test_page_is_self_contained_and_escaped(page):
+    assert page.startswith("<!DOCTYPE html>")
+    assert "A &amp; B &lt;i&gt;" in page
+    assert "<script" not in page
+    assert "&lt;script&gt;clinic" in page
+    assert not re.search(r"""(src|href|srcset)=["'](?!data:|#)""", page)
+    assert page.count("prefers-color-scheme: dark)") >= 2  # a dark picture beside each light one
+
+
+def test_no_patient_is_on_the_page(page, cohort):
+    _, y = cohort
+    assert "ID-0" not in page
+    assert "secret" not in page
+    assert not any(f"{time!r}" in page for time in y["time"].tolist())
+
+
+def test_factors_of_the_model(stratifier, cohort):
+    rows, source, n_elsewhere = factor_rows(stratifier, cohort[0])
+    names = [re.sub("<[^>]*>", "", str(row[0])) for row in rows]
+    assert source == "importance"
+    assert n_elsewhere == 1  # the word of a report; TP53 was not selected
+    assert names[0] == "age"
+    assert sorted(names[1:]) == ["stage: I", "stage: II", "stage: III"]
+    for place in range(2):
+        ages = cohort[0]["age"][stratifier.group_ == place]
+        assert rows[0][1 + place].startswith(f"{ages.median():.0f} [")
+    assert "TP53" not in " ".join(names)
+
+
+def test_factors_without_importances(cohort):
+    X, _ = cohort
+    stratifier = fit(Age(), cohort)
+    rows, source, _ = factor_rows(stratifier, X)
+    names = [re.sub("<[^>]*>", "", str(row[0])) for row in rows]
+    assert source == "association"
+    assert names[0] == "age"
+    cells = rows[names.index("rare")][1:-1]
+    assert set(cells) <= {"0%", "under 5 patients"}  # three patients, never counted
+    assert "under 5 patients" in cells
+    assert "names no factors" in stratification_report(stratifier, *cohort)
+
+
+def test_small_groups_are_left_out(cohort):
+    X, _ = cohort
+    stratifier = fit(Age(), cohort, cut=(0.98,))
+    small = (stratifier.group_ == 1).sum()
+    assert 0 < small < 5
+    rows, *_ = factor_rows(stratifier, X)
+    assert {row[2] for row in rows} == {"–"}
+
+
+def test_written_whole_or_not_at_all(stratifier, cohort, tmp_path):
+    target = tmp_path / "page.html"
+    page = stratification_report(stratifier, *cohort, target)
+    assert target.read_text(encoding="utf-8") == page
+    assert page == stratification_report(stratifier, *cohort)
+    with pytest.raises(FileNotFoundError):
+        stratification_report(stratifier, *cohort, tmp_path / "absent" / "page.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_other_patients_are_refused(stratifier, cohort):
+    X, y = cohort
+    for other in (slice(1, None), slice(None, None, -1)):
+        with pytest.raises(ValueError, match="120 patients the stratifier was fitted on"):
+            stratification_report(stratifier, X[other], y[other])
+    with pytest.raises(NotFittedError):
+        stratification_report(RiskStratifier(Age()), X, y)

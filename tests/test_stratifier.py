@@ -1,0 +1,288 @@
+"""Risk groups: nothing of the held-out patients is used, and the numbers are those of the parts."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_medsel import DeepFeatureCox
+from sklearn_medsel.survival import (
+    concordance_index,
+    cox_regression,
+    kaplan_meier,
+    logrank_test,
+    make_survival_y,
+)
+from sklearn_medsel.survival._stratifier import RiskStratifier
+
+
+class Linear(BaseEstimator):
+    """Weights columns by their correlation with time; adds a constant that differs per fit."""
+
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
+    def fit(self, X, y):
+        X = np.asarray(X, float)
+        self.coef_ = -self.scale * ((X - X.mean(0)).T @ np.log1p(y["time"])) / len(X)
+        self.constant_ = 100 * y["time"].sum()
+        return self
+
+    def predict(self, X):
+        return np.asarray(X, float) @ self.coef_ + self.constant_
+
+
+class Memory(BaseEstimator):
+    """Knows the training patients by heart, and nothing of others."""
+
+    def fit(self, X, y):
+        self.known_ = {row.tobytes(): -time for row, time in zip(X, y["time"], strict=True)}
+        return self
+
+    def predict(self, X):
+        fallback = [float(row.sum()) for row in X]
+        return np.array(
+            [self.known_.get(row.tobytes(), f) for row, f in zip(X, fallback, strict=True)]
+        )
+
+
+class Crossfitted(Linear):
+    """Gives a cross-fitted score of its own, and takes groups."""
+
+    def fit(self, X, y, groups=None):
+        super().fit(X, y)
+        self.groups_ = groups
+        self.oof_score_ = np.where(np.arange(len(X)) % 4 == 0, 1.0, 0.0) + 1e-6 * np.arange(len(X))
+        return self
+
+
+class Constant(Linear):
+    def predict(self, X):
+        return np.zeros(len(X))
+
+
+def data(n=160, seed=0, effect=1.0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 6))
+    time = rng.exponential(10 * np.exp(-effect * X[:, 0]))
+    return X, make_survival_y(rng.random(n) < 0.7, time)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    X, y = data()
+    return RiskStratifier(Linear(), 3, cv=4, random_state=0).fit(X, y), X, y
+
+
+def test_attributes_are_those_of_the_parts(fitted):
+    stratifier, _, y = fitted
+    assert stratifier.logrank_ == logrank_test(y, stratifier.group_)
+    assert stratifier.logrank_.pvalue < 1e-4
+    assert list(stratifier.curves_) == ["low risk", "medium risk", "high risk"]
+    for place, curve in enumerate(stratifier.curves_.values()):
+        pd.testing.assert_frame_equal(curve, kaplan_meier(y[stratifier.group_ == place]))
+    folds = [stratifier.fold_ == number for number in range(4)]
+    scores = [concordance_index(y[rows], stratifier.risk_[rows]) for rows in folds]
+    np.testing.assert_allclose(stratifier.scores_["concordance"], scores)
+    assert stratifier.concordance_ == pytest.approx(np.mean(scores))
+    for rows, cuts in zip(folds, stratifier.fold_cut_points_, strict=True):
+        expected = (stratifier.risk_[rows, None] > cuts).sum(axis=1)
+        np.testing.assert_array_equal(stratifier.group_[rows], expected)
+    ratios = stratifier.hazard_ratios_
+    member = np.column_stack([stratifier.group_ == 1, stratifier.group_ == 2]).astype(float)
+    np.testing.assert_allclose(ratios["hazard_ratio"], cox_regression(member, y)["hazard_ratio"])
+    assert ratios["adjusted_hazard_ratio"].isna().all()
+    assert ratios["n_patients"].tolist() == member.sum(axis=0).tolist()
+    assert np.isnan(stratifier.maxstat_pvalue_)
+    assert stratifier.auc_["auc"].between(0.6, 1).all()
+    assert stratifier.integrated_brier_score_ < stratifier.integrated_brier_score_reference_ - 0.01
+
+
+def test_groups_are_balanced_although_every_fit_has_another_constant(fitted):
+    stratifier, X, _ = fitted
+    assert np.bincount(stratifier.group_).min() > 35
+    counts = np.bincount(stratifier.predict(X))
+    assert counts.min() > 45
+    assert abs(stratifier.decision_function(X).mean()) < 1e-6
+
+
+def test_brier_does_not_depend_on_the_scale_of_the_risk(fitted):
+    stratifier, X, y = fitted
+    scaled = RiskStratifier(Linear(50.0), 3, cv=4, random_state=0).fit(X, y)
+    assert scaled.integrated_brier_score_ == pytest.approx(stratifier.integrated_brier_score_)
+    np.testing.assert_array_equal(scaled.group_, stratifier.group_)
+
+
+def test_a_memory_finds_nothing_in_noise():
+    X, y = data(effect=0.0)
+    stratifier = RiskStratifier(Memory(), cut="maxstat", cv=4, random_state=0).fit(X, y)
+    assert concordance_index(y, stratifier.decision_function(X)) > 0.8  # on the patients it knows
+    assert abs(stratifier.concordance_ - 0.5) < 0.1
+    assert stratifier.logrank_.pvalue > 0.05
+
+
+def test_what_is_done_to_held_out_patients_does_not_depend_on_their_outcome():
+    X, y = data()
+    cv = KFold(4, shuffle=True, random_state=0)
+    before = RiskStratifier(Linear(), cv=cv, cut="maxstat", random_state=0).fit(X, y)
+    test = before.fold_ == 0
+    other = y.copy()
+    other["time"][test] = y["time"][test][::-1] * 3
+    other["event"][test] = y["event"][test][::-1]
+    after = RiskStratifier(Linear(), cv=cv, cut="maxstat", random_state=0).fit(X, other)
+    np.testing.assert_array_equal(before.group_[test], after.group_[test])
+    np.testing.assert_array_equal(before.fold_cut_points_[0], after.fold_cut_points_[0])
+
+
+def test_maxstat_pvalue_and_determinism():
+    X, y = data()
+    make = RiskStratifier(Linear(), cut="maxstat", cv=4, random_state=3)
+    first, second = clone(make).fit(X, y), clone(make).set_params(n_jobs=2).fit(X, y)
+    assert first.maxstat_pvalue_ < 0.001
+    np.testing.assert_array_equal(first.group_, second.group_)
+    np.testing.assert_array_equal(first.cut_points_, second.cut_points_)
+    copy = pickle.loads(pickle.dumps(first))
+    np.testing.assert_array_equal(copy.predict(X), first.predict(X))
+    assert 0.5 < first.score(X, y) <= 1
+
+
+def test_own_cross_fitted_score_is_used_and_groups_are_passed():
+    X, y = data()
+    groups = np.arange(160) // 2
+    stratifier = RiskStratifier(Crossfitted(), cut=(0.5,), cv=4, random_state=0)
+    stratifier.fit(X, y, groups=groups)
+    # three quarters of the scores lie at 0, the others at 1, around their mean
+    np.testing.assert_allclose(stratifier.fold_cut_points_, -0.25, atol=0.02)
+    np.testing.assert_array_equal(stratifier.estimator_.groups_, groups)
+    for group in np.unique(groups):
+        assert np.unique(stratifier.fold_[groups == group]).size == 1
+
+
+@pytest.fixture
+def clinical():
+    X, y = data(n=200, seed=2)
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    frame["age"] = np.where(rng.random(200) < 0.2, np.nan, 60 + 8 * frame["a"])
+    frame["stage"] = np.where(rng.random(200) < 0.1, None, rng.choice(["I", "II", "III"], 200))
+    return frame, y
+
+
+class FirstColumns(Linear):
+    """Uses the six numeric columns only."""
+
+    def fit(self, X, y):
+        super().fit(X[list("abcdef")], y)
+        self.blocks_ = [("genes", "table", list("abcdef")), ("clinic", "table", ["age", "stage"])]
+        self.base_ = "clinic"
+        return self
+
+    def predict(self, X):
+        return super().predict(X[list("abcdef")])
+
+
+def test_adjusted_hazard_ratio(clinical):
+    X, y = clinical
+    named = RiskStratifier(FirstColumns(), cv=4, base=["age", "stage"], random_state=0).fit(X, y)
+    row = named.hazard_ratios_.iloc[0]
+    assert named.base_columns_ == ["age", "stage"]
+    # age carries the same information as the first gene, where it is known
+    assert 1 < row["adjusted_hazard_ratio"] < row["hazard_ratio"]
+    for base in (None, "clinic"):
+        again = RiskStratifier(FirstColumns(), cv=4, base=base, random_state=0).fit(X, y)
+        pd.testing.assert_frame_equal(again.hazard_ratios_, named.hazard_ratios_)
+    age = X["age"].fillna(X["age"].median())
+    by_hand = pd.DataFrame(
+        {
+            "age": age,
+            "unknown": X["age"].isna() * 1.0,
+            **{s: (X["stage"] == s) * 1.0 for s in ("I", "II", "III")},
+            "missing": X["stage"].isna() * 1.0,
+            "high": named.group_ * 1.0,
+        }
+    )
+    frequent = X["stage"].value_counts().idxmax()
+    expected = cox_regression(by_hand.drop(columns=frequent), y)["hazard_ratio"].iloc[-1]
+    assert row["adjusted_hazard_ratio"] == pytest.approx(expected)
+
+
+def test_bad_base(clinical):
+    X, y = clinical
+    with pytest.raises(ValueError, match="'grade'"):
+        RiskStratifier(FirstColumns(), base=["grade"]).fit(X, y)
+    with pytest.raises(TypeError, match="must be a DataFrame"):
+        RiskStratifier(Linear(), base=["age"]).fit(*data())
+    wide = pd.concat([X, pd.DataFrame(np.random.default_rng(0).normal(size=(200, 200)))], axis=1)
+    with pytest.raises(ValueError, match="too many to adjust for"):
+        RiskStratifier(FirstColumns(), base=list(range(200))).fit(wide, y)
+
+
+def test_bad_input():
+    X, y = data()
+    with pytest.raises(ValueError, match="Fold 0: the model gives all"):
+        RiskStratifier(Constant(), cv=3, random_state=0).fit(X, y)
+    few = y.copy()
+    few["event"] = np.arange(160) < 40  # all events in the first fold
+    with pytest.raises(ValueError, match="fold 0 of cv has no event among its 120 training"):
+        RiskStratifier(Linear(), cv=KFold(4)).fit(X, few)
+    few["event"] = np.arange(160) < 3
+    with pytest.raises(ValueError, match="3 events, fewer than cv=5"):
+        RiskStratifier(Linear()).fit(X, few)
+    few["event"] = np.arange(160) < 5
+    with pytest.raises(ValueError, match="Fold 0: y has 4 events, fewer than inner_cv=5"):
+        RiskStratifier(Linear(), inner_cv=5, random_state=0).fit(X, few)
+    with pytest.raises(ValueError, match="exactly once"):
+        RiskStratifier(Linear(), cv=ShuffleSplit(3, random_state=0)).fit(X, y)
+    groups = np.arange(160) % 10
+    both = pytest.raises(ValueError, match="on both sides")
+    with pytest.warns(UserWarning, match="groups parameter is ignored by KFold"), both:
+        RiskStratifier(Linear(), cv=KFold(4)).fit(X, y, groups=groups)
+    RiskStratifier(Linear(), cv=GroupKFold(4)).fit(X, y, groups=groups)
+    with pytest.raises(ValueError, match="groups is missing"):
+        RiskStratifier(Linear()).fit(X, y, groups=np.where(np.arange(160) == 3, np.nan, 1))
+    with pytest.raises(ValueError, match="X has 159 rows"):
+        RiskStratifier(Linear()).fit(X[1:], y)
+    with pytest.raises(ValueError, match="makes 3 groups"):
+        RiskStratifier(Linear(), cut=(0.2, 0.8)).fit(X, y)
+    with pytest.raises(NotFittedError):
+        RiskStratifier(Linear()).predict(X)
+
+
+def test_pipeline_and_deep_model():
+    X, y = data(n=120)
+    model = make_pipeline(StandardScaler(), DeepFeatureCox(max_epochs=15, random_state=0))
+    stratifier = RiskStratifier(model, cv=3, inner_cv=2, random_state=0).fit(pd.DataFrame(X), y)
+    assert stratifier.concordance_ > 0.65
+    assert stratifier.logrank_.pvalue < 0.01
+
+
+def test_progress_is_reported():
+    steps = []
+
+    class Watch:
+        max_propagation_depth = None
+
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context):
+            steps.append(context.task_name)
+            return True  # asks to stop: there is no half a stratification
+
+    stratifier = RiskStratifier(Linear(), cv=4, random_state=0)
+    stratifier.set_callbacks(Watch())
+    stratifier.fit(*data())
+    assert steps.count("fold") == 1
+    assert stratifier.group_.shape == (160,)
