@@ -1,6 +1,6 @@
 # Every command makes the environment it needs: a Python of at least 3.11 and make are enough.
 #
-#   make demo     select genes in real lymphoma data, read made reports, and write what came out
+#   make demo     genes in real lymphoma data, and made reports, breathing and patients
 #   make test     run the tests
 #   make help     the rest
 
@@ -27,7 +27,7 @@ PEERS := $(VENV)/.installed-peers
 .PHONY: help demo test coverage lint format docs bench compare clean
 
 help:
-	@echo "make demo      genes in real lymphoma data, and made reports; results go to $(DEMO_OUT)/"
+	@echo "make demo      genes, reports, breathing, patients; results go to $(DEMO_OUT)/"
 	@echo "make test      tests and doctests (PYTEST_ARGS='-k path -x' to choose, TEST_JOBS=4)"
 	@echo "make coverage  the tests again, with the lines they reach"
 	@echo "make lint      ruff, mypy, codespell"
@@ -71,6 +71,7 @@ compare: $(PEERS)
 	$(BIN)/python benchmarks/compare_selection.py
 	$(BIN)/python benchmarks/compare_reports.py
 	$(BIN)/python benchmarks/compare_forecasting.py
+	$(BIN)/python benchmarks/compare_multimodal.py
 
 clean:
 	rm -rf $(VENV) $(DEMO_OUT) build dist *.egg-info .asv .coverage .coverage.* .hypothesis

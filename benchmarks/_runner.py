@@ -1,4 +1,8 @@
-"""Runs the measurements of a row, in processes of their own where cost counts, and keeps them."""
+"""Runs the measurements of a row, in processes of their own where cost counts, and keeps them.
+
+What ``compare_*.py`` have in common is here too. Nothing at the top imports numpy, so that `main`
+can say how many threads there are to be.
+"""
 
 import argparse
 import hashlib
@@ -16,10 +20,10 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from joblib import Parallel, delayed
-
 ROOT = Path(__file__).resolve().parents[1]
 _PARTS = ("feature_selection", "nn", "datasets", "survival", "base.py", "_validation.py")
+# What the files of a page's rows start with, where that is not the page's name.
+_STEMS = {"selection": "", "multimodal": "fusion_"}
 _PACKAGES = ("numpy", "scikit-learn", "torch")
 
 
@@ -67,7 +71,77 @@ class Row:
     @property
     def file(self):
         """Stem of the files that hold its numbers."""
-        return self.name if self.page == "selection" else f"{self.page}_{self.name}"
+        return file_of(self.page, self.name)
+
+
+def file_of(page, name):
+    """Stem of the files that hold the numbers of a row."""
+    return _STEMS.get(page, f"{page}_") + name
+
+
+def main(
+    page,
+    rows,
+    description,
+    arguments=None,
+    *,
+    cpu_limit,
+    threads=1,
+    add=None,
+    prepare=None,
+    gather=None,
+):
+    """Run the rows of a page, or one measurement of a row in a process of its own.
+
+    Parameters
+    ----------
+    page : str
+        Page of the docs; the script is ``compare_<page>.py``.
+    rows : dict of str to str
+        Names of the rows, in the order of the page, and the module of each.
+    description : str
+        For the command line.
+    arguments : list of str or None, default=None
+        None: those of the command line.
+    cpu_limit : int
+        CPU-s that a measurement in a process of its own may take.
+    threads : int, default=1
+        Threads of a measurement, if the environment does not say otherwise.
+    add : callable or None, default=None
+        Adds options of the script to the parser.
+    prepare : callable or None, default=None
+        Gets the options before a row is imported.
+    gather : callable or None, default=None
+        Takes the place of `collect`.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    parser = argparse.ArgumentParser(description=description)
+    add_options(parser, rows, cpu_limit=cpu_limit)
+    if add is not None:
+        add(parser)
+    options = parse_options(parser, arguments)
+    if prepare is not None:
+        prepare(options)
+    if options.measure:
+        name, task = options.measure
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = import_row(rows, name).measure(**json.loads(task))
+        sys.stdout.write("\n" + json.dumps(result) + "\n")
+        return
+    tables = importlib.import_module("benchmarks._tables")
+    for name in options.rows:
+        row = import_row(rows, name)
+        records, sources = (gather or collect)(row, options)
+        tables.write_row(row, records, sources, options)
+        tables.write_summary([file_of(page, one) for one in rows], options.out, page)
+
+
+def import_row(rows, name):
+    """Import the row of that name."""
+    return getattr(importlib.import_module(f"benchmarks.{rows[name]}"), name.upper())
 
 
 def collect(row, options):
@@ -99,6 +173,8 @@ def _measure_all(row, tasks, options, end):
                 return
             yield task, measure_alone(row, task, options.cpu_limit)
         return
+    from joblib import Parallel, delayed
+
     # In portions, so that a run that has to stop loses little.
     size = max(1, 4 * options.jobs)
     for start in range(0, len(tasks), size):

@@ -10,12 +10,8 @@ where it stood. The data are those of ``cine/`` in the folder named by MEDSEL_DA
 code of the Non-stationary Transformer is a peer where MEDSEL_NONSTATIONARY names a clone of it.
 """
 
-import argparse
 import importlib
-import json
-import os
 import sys
-import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,38 +28,17 @@ PAGE = "forecasting"
 
 def main(arguments=None):
     """Run rows, or one measurement of a row in a process of its own."""
-    # Before numpy and torch are imported by a row: one thread, as in the goals.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    sys.path[:0] = [str(ROOT)]
-    options = _read_arguments(arguments)
-    if options.measure:
-        row, task = options.measure
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            result = find_row(row).measure(**json.loads(task))
-        sys.stdout.write("\n" + json.dumps(result) + "\n")
-        return
-    runner = importlib.import_module("benchmarks._runner")
-    tables = importlib.import_module("benchmarks._tables")
-    for name in options.rows:
-        row = find_row(name)
-        records, sources = runner.collect(row, options)
-        tables.write_row(row, records, sources, options)
-        tables.write_summary([find_row(one).file for one in ROWS], options.out, PAGE)
+    _runner().main(PAGE, ROWS, "Compare forecasts of moving targets.", arguments, cpu_limit=1800)
 
 
 def find_row(name):
     """Import the row of that name."""
-    return getattr(importlib.import_module(f"benchmarks.{ROWS[name]}"), name.upper())
+    return _runner().import_row(ROWS, name)
 
 
-def _read_arguments(arguments):
-    runner = importlib.import_module("benchmarks._runner")
-    parser = argparse.ArgumentParser(description="Compare forecasts of moving targets.")
-    runner.add_options(parser, ROWS, cpu_limit=1800)
-    return runner.parse_options(parser, arguments)
+def _runner():
+    sys.path[:0] = [str(ROOT)] if str(ROOT) not in sys.path else []
+    return importlib.import_module("benchmarks._runner")
 
 
 if __name__ == "__main__":

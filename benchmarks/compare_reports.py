@@ -11,11 +11,9 @@ where it stood. Sentence vectors are kept apart (``--vectors``) and shared by al
 
 import argparse
 import importlib
-import json
 import os
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,39 +35,47 @@ PAGE = "reports"
 
 def main(arguments=None):
     """Run rows, or one measurement of a row in a process of its own."""
-    # Before numpy and torch are imported by a row: one thread, as in the goals, and no network.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Before a row is imported: no network.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    sys.path[:0] = [str(ROOT)]
-    options = _read_arguments(arguments)
+    _runner().main(
+        PAGE,
+        ROWS,
+        "Compare classifiers of reports.",
+        arguments,
+        cpu_limit=3600,
+        add=_add_options,
+        prepare=_prepare,
+        gather=_collect,
+    )
+
+
+def _add_options(parser):
+    parser.add_argument("--repeats", type=int, default=3, help="times that folds are drawn")
+    parser.add_argument("--sims", type=int, default=100, help="training sets drawn (recall)")
+    parser.add_argument(
+        "--vectors", type=Path, default=Path(tempfile.gettempdir()) / "medsel-sentence-vectors"
+    )
+
+
+def _prepare(options):
     # Not part of a measurement's description: the vectors are the same in every folder.
     os.environ["MEDSEL_BENCHMARK_VECTORS"] = str(options.vectors)
-    if options.measure:
-        row, task = options.measure
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            result = find_row(row).measure(**json.loads(task))
-        sys.stdout.write("\n" + json.dumps(result) + "\n")
-        return
-    tables = importlib.import_module("benchmarks._tables")
-    for name in options.rows:
-        row = find_row(name)
-        records, sources = _collect(row, options)
-        tables.write_row(row, records, sources, options)
-        tables.write_summary([find_row(one).file for one in ROWS], options.out, PAGE)
 
 
 def find_row(name):
     """Import the row of that name."""
-    return getattr(importlib.import_module(f"benchmarks.{ROWS[name]}"), name.upper())
+    return _runner().import_row(ROWS, name)
+
+
+def _runner():
+    sys.path[:0] = [str(ROOT)] if str(ROOT) not in sys.path else []
+    return importlib.import_module("benchmarks._runner")
 
 
 def _collect(row, options):
     """Measure the row; the ablation measures nothing and shows what other rows have measured."""
-    collect = importlib.import_module("benchmarks._runner").collect
+    collect = _runner().collect
     if row.name != "ablation":
         return collect(row, options)
     options = argparse.Namespace(**{**vars(options), "write_only": True})
@@ -81,18 +87,6 @@ def _collect(row, options):
         records += [{**record, "set": name} for record in ours]
         sources |= set(origins) if ours else set()
     return records, sorted(sources)
-
-
-def _read_arguments(arguments):
-    runner = importlib.import_module("benchmarks._runner")
-    parser = argparse.ArgumentParser(description="Compare classifiers of reports.")
-    runner.add_options(parser, ROWS, cpu_limit=3600)
-    parser.add_argument("--repeats", type=int, default=3, help="times that folds are drawn")
-    parser.add_argument("--sims", type=int, default=100, help="training sets drawn (recall)")
-    parser.add_argument(
-        "--vectors", type=Path, default=Path(tempfile.gettempdir()) / "medsel-sentence-vectors"
-    )
-    return runner.parse_options(parser, arguments)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,8 @@ stopped goes on where it stood, and the tables are written from whatever there i
 this package are remembered for the exact source files that made them.
 """
 
-import argparse
 import importlib
-import json
-import os
 import sys
-import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,44 +25,35 @@ ROWS = {
     "survival": "_rows_real",
     "mori": "_rows_cost",
 }
+PAGE = "selection"
 
 
 def main(arguments=None):
     """Run rows, or one measurement of a row in a process of its own."""
-    # Before numpy and torch are imported by a row: two threads, as in the goals.
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    sys.path[:0] = [str(ROOT)]
-    options = _read_arguments(arguments)
-    if options.measure:
-        row, task = options.measure
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            result = find_row(row).measure(**json.loads(task))
-        sys.stdout.write("\n" + json.dumps(result) + "\n")
-        return
-    runner = importlib.import_module("benchmarks._runner")
-    tables = importlib.import_module("benchmarks._tables")
-    for name in options.rows:
-        row = find_row(name)
-        records, sources = runner.collect(row, options)
-        tables.write_row(row, records, sources, options)
-        tables.write_summary(list(ROWS), options.out)
+    _runner().main(
+        PAGE,
+        ROWS,
+        "Compare feature selection methods.",
+        arguments,
+        cpu_limit=300,
+        threads=2,
+        add=_add_options,
+    )
+
+
+def _add_options(parser):
+    parser.add_argument("--sims", type=int, default=200, help="simulations per design (fdr)")
+    parser.add_argument("--seeds", type=int, default=20, help="seeds per design (ranking)")
 
 
 def find_row(name):
     """Import the row of that name."""
-    return getattr(importlib.import_module(f"benchmarks.{ROWS[name]}"), name.upper())
+    return _runner().import_row(ROWS, name)
 
 
-def _read_arguments(arguments):
-    runner = importlib.import_module("benchmarks._runner")
-    parser = argparse.ArgumentParser(description="Compare feature selection methods.")
-    runner.add_options(parser, ROWS, cpu_limit=300)
-    parser.add_argument("--sims", type=int, default=200, help="simulations per design (fdr)")
-    parser.add_argument("--seeds", type=int, default=20, help="seeds per design (ranking)")
-    return runner.parse_options(parser, arguments)
+def _runner():
+    sys.path[:0] = [str(ROOT)] if str(ROOT) not in sys.path else []
+    return importlib.import_module("benchmarks._runner")
 
 
 if __name__ == "__main__":

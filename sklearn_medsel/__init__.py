@@ -49,6 +49,8 @@ _HOME = {
     "MultimodalCox": "multimodal",
     "MultimodalRegressor": "multimodal",
     "SubtypeClusterer": "multimodal",
+    "compare_fusions": "multimodal",
+    "stress_missing_modalities": "multimodal",
     "HashingSentenceEncoder": "text",
     "ReportAttentionClassifier": "text",
     "ReportEncoder": "text",

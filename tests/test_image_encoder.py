@@ -30,7 +30,6 @@ from sklearn_medsel.image._components import columns, turn
 from sklearn_medsel.survival import concordance_index, make_survival_y
 
 SIZE = 16
-TRUSTED = "sklearn_medsel.image._encoder.ImageEncoder"
 QUICK = {"n_components": 4, "cv": 3, "max_epochs": 8, "learning_rate": 1e-2, "random_state": 0}
 
 
@@ -344,8 +343,6 @@ def test_in_a_grid_search_images_are_decoded_once(data):
     assert "ImageEncoder" in search.best_estimator_._repr_html_()
 
 
-# until persistence lists the class, it asks for its name
-@pytest.mark.filterwarnings("ignore:load will refuse:UserWarning")
 def test_survives(fitted, data, tmp_path):
     encoder, _ = fitted
     copies = [pickle.loads(pickle.dumps(encoder))]
@@ -353,7 +350,7 @@ def test_survives(fitted, data, tmp_path):
     pytest.importorskip("skops", reason="saving needs the extra 'share'")
     for one in (encoder, ImageEncoder(SIZE, network="texture").fit(data[0])):
         persistence.save(one, tmp_path / "encoder.skops")
-        copies.append(persistence.load(tmp_path / "encoder.skops", trusted=[TRUSTED]))
+        copies.append(persistence.load(tmp_path / "encoder.skops"))
         np.testing.assert_array_equal(copies[-1].transform(data[0]), one.transform(data[0]))
     np.testing.assert_array_equal(copies[0].transform(data[0]), encoder.transform(data[0]))
 

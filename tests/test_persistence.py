@@ -4,6 +4,7 @@ import ast
 import contextlib
 import copy
 import importlib
+import inspect
 import io
 import json
 import os
@@ -32,12 +33,18 @@ from sklearn.svm import SVC
 import sklearn_medsel
 from sklearn_medsel import (
     HashingSentenceEncoder,
+    ImageEncoder,
+    MultimodalClassifier,
+    MultimodalCox,
+    MultimodalRegressor,
     ReportAttentionClassifier,
     ReportEncoder,
     TumourPositionForecaster,
     persistence,
 )
 from sklearn_medsel.datasets import make_reports
+from sklearn_medsel.feature_selection._cox_linear import CoxRidge
+from sklearn_medsel.multimodal._terms import TermEncoder
 from sklearn_medsel.text._baselines import ReportTfidf
 
 pytest.importorskip("skops")
@@ -900,24 +907,51 @@ SETTINGS = {
     "ResidualForest": ({"n_estimators": 5}, _survival(X)),
     "CoxRidge": ({}, _survival(X)),
     "UnivariateCox": ({}, _survival(X)),
+    "RiskStratifier": (
+        {"estimator": CoxRidge(), "cv": 2, "inner_cv": 2, "random_state": 0},
+        _survival(X),
+    ),
+    "SubtypeClusterer": (
+        {"n_clusters": 2, "n_resamples": 5, "n_references": 3, "random_state": 0},
+        _survival(X),
+    ),
     "PersistenceForecaster": ({}, None),
     "LSTMForecaster": (
         {"horizons": (0.2,), "history": 0.6, "max_epochs": 1, "random_state": 0},
         None,
     ),
 }
-# Those that take reports, and the forecaster with all it holds, have tests of their own below.
+# Those that take reports, images or several modalities, and the forecaster with all it holds, have
+# tests of their own below.
 OWN = [
     name
     for name in persistence.OWN_TYPES
-    if not name.endswith(".Stability")
-    and not name.startswith("sklearn_medsel.text.")
+    if not name.endswith((".Stability", ".LogrankResult"))
+    and not name.startswith(("sklearn_medsel.text.", "sklearn_medsel.image."))
     and (".forecasting." not in name or ".forecasting._baseline_" in name)
+    and (".multimodal." not in name or name.endswith(".SubtypeClusterer"))
 ]
 OWN_TEXT = {
     "classifier": lambda: ReportAttentionClassifier("hashing", cv=2, max_epochs=1, random_state=0),
     "encoder": lambda: ReportEncoder("hashing", n_components=3),
     "tfidf": ReportTfidf,
+}
+BLOCKS = [
+    ("clinical", "table", ["age", "stage", "site", "status"]),
+    ("genes", "table", "gene*"),
+    ("report", "text", "report"),
+    ("scan", "image", "scan"),
+]
+OWN_MODALITIES = {
+    cls.__name__: lambda cls=cls: cls(
+        BLOCKS, base="clinical", cv=2, max_epochs=2, n_permutations=10, random_state=0
+    )
+    for cls in (MultimodalClassifier, MultimodalRegressor, MultimodalCox)
+}
+OTHERS = (MultimodalClassifier, MultimodalRegressor, MultimodalCox, ImageEncoder, TermEncoder)
+OWN_COLUMNS = {
+    "TermEncoder": TermEncoder,
+    "ImageEncoder": lambda: ImageEncoder(16, cv=2, max_epochs=1, n_components=2, random_state=0),
 }
 
 
@@ -925,7 +959,7 @@ def _own(dotted):
     module, _, name = dotted.rpartition(".")
     cls = getattr(importlib.import_module(module), name)
     params, target = SETTINGS.get(name, ({}, y))
-    known = cls().get_params()
+    known = inspect.signature(cls).parameters
     return cls(**{key: value for key, value in params.items() if key in known}), target
 
 
@@ -940,6 +974,41 @@ def _answers(estimator):
         if hasattr(last, name):
             found[name] = np.asarray(getattr(last, name))
     return found
+
+
+def _params(estimator):
+    """Parameters; of an estimator among them its type, as its own parameters are there too."""
+    return {
+        name: type(value) if isinstance(value, BaseEstimator) else value
+        for name, value in estimator.get_params().items()
+    }
+
+
+def _knows_the_same(found, expected):
+    """Compare all public attributes that fit makes, tables and estimators among them."""
+    for name in dir(expected):
+        if name.endswith("_") and not name.startswith("_"):
+            try:
+                value = getattr(expected, name)
+            except AttributeError:  # not known with these parameters
+                continue
+            _is_the_same(getattr(found, name), value, name)
+
+
+def _is_the_same(found, expected, name):
+    assert type(found) is type(expected), name
+    if isinstance(expected, pd.DataFrame):
+        pd.testing.assert_frame_equal(found, expected)
+    elif isinstance(expected, pd.Series):
+        pd.testing.assert_series_equal(found, expected)
+    elif isinstance(expected, BaseEstimator):
+        _knows_the_same(found, expected)
+    elif isinstance(expected, dict):
+        assert list(found) == list(expected), name
+        for key, value in expected.items():
+            _is_the_same(found[key], value, f"{name}[{key!r}]")
+    else:
+        np.testing.assert_equal(found, expected, err_msg=name)
 
 
 @pytest.mark.parametrize("dotted", OWN)
@@ -960,8 +1029,9 @@ def test_own_estimator_comes_back(dotted, in_pipeline, path):
         for name, values in expected.items():
             np.testing.assert_array_equal(found[name], values, err_msg=name)
         if not in_pipeline:
-            np.testing.assert_equal(again.get_params(), fitted.get_params())
+            np.testing.assert_equal(_params(again), _params(fitted))
             assert vars(again).keys() >= {name for name in vars(fitted) if name.endswith("_")}
+            _knows_the_same(again, fitted)
 
 
 @pytest.mark.parametrize("method", ["path", "mori"])
@@ -974,18 +1044,7 @@ def test_selector_keeps_all_it_knows(method, n_features, path):
     fitted = selector.fit(table, y)
     persistence.save(fitted, path)
     loaded = persistence.load(path)
-    for name in dir(fitted):
-        if name.endswith("_") and not name.startswith("_"):
-            try:
-                expected = getattr(fitted, name)
-            except AttributeError:  # not known for this method
-                continue
-            found = getattr(loaded, name)
-            assert type(found) is type(expected), name
-            if isinstance(expected, pd.DataFrame):
-                pd.testing.assert_frame_equal(found, expected)
-            else:
-                np.testing.assert_equal(found, expected, err_msg=name)
+    _knows_the_same(loaded, fitted)
     assert list(loaded.get_feature_names_out()) == list(fitted.get_feature_names_out())
 
 
@@ -993,7 +1052,7 @@ def test_selector_keeps_all_it_knows(method, n_features, path):
 def test_own_estimator_not_fitted_comes_back(dotted, path):
     estimator, _ = _own(dotted)
     persistence.save(estimator, path)
-    np.testing.assert_equal(persistence.load(path).get_params(), estimator.get_params())
+    np.testing.assert_equal(_params(persistence.load(path)), _params(estimator))
 
 
 @pytest.mark.parametrize("dotted", OWN)
@@ -1126,6 +1185,91 @@ def test_state_of_motion_is_never_unpickled(of_motion):
             assert not Payload.ran, key
 
 
+@pytest.fixture(scope="module")
+def patients():
+    """Columns of every kind, some cells missing."""
+    rng = np.random.default_rng(0)
+    genes = [f"gene{k}" for k in range(X.shape[1])]
+    table = pd.DataFrame(X, columns=genes, index=[f"p{k}" for k in range(len(X))])
+    table[genes[1]] = table[genes[1]].mask(rng.random(len(X)) < 0.2)
+    table["age"] = rng.integers(30, 90, len(X))
+    table["stage"] = rng.choice(["Stage I", "Stage IIA", "Stage III"], len(X))
+    table["site"] = rng.choice(["a", "b", "c"], len(X))
+    table["status"] = pd.Categorical(rng.choice(["bad", "good"], len(X)), ordered=True)
+    table["report"] = np.where(y == "tumour", "Large mass. Heart normal.", "No mass.")
+    table["scan"] = list(rng.random((len(X), 16, 16)))
+    table.loc[table.index[:4], ["report", "scan"]] = None
+    return table
+
+
+@pytest.fixture(scope="module", params=[*OWN_MODALITIES, *OWN_COLUMNS])
+def of_modalities(request, patients):
+    """A fitted estimator of several modalities or of one column, and what it answers."""
+    targets = {"MultimodalRegressor": X[:, 1], "MultimodalCox": _survival(X)}
+    column = {"TermEncoder": "report", "ImageEncoder": "scan"}.get(request.param)
+    given = patients if column is None else patients[column]
+    make = {**OWN_MODALITIES, **OWN_COLUMNS}[request.param]
+    fitted = make().fit(given, targets.get(request.param, y))
+
+    def answers(estimator):
+        names = ("predict", "predict_proba", "transform", "explain_modalities")
+        asked = [getattr(estimator, name) for name in names if hasattr(estimator, name)]
+        return [np.asarray(ask(given)) for ask in asked]
+
+    return fitted, answers
+
+
+def test_estimator_of_modalities_comes_back(of_modalities, path):
+    estimator, answers = of_modalities
+    expected = answers(estimator)
+    persistence.save(estimator, path)
+    loaded = persistence.load(path)
+    persistence.save(loaded, path)
+    for again in (loaded, persistence.load(path)):
+        for found, values in zip(answers(again), expected, strict=True):
+            np.testing.assert_array_equal(found, values)
+        assert vars(again).keys() == vars(estimator).keys()
+        _knows_the_same(again, estimator)
+
+
+@pytest.mark.parametrize("make", [*OWN_MODALITIES.values(), *OWN_COLUMNS.values()])
+def test_estimator_of_modalities_not_fitted_comes_back(make, path):
+    persistence.save(make(), path)
+    assert repr(persistence.load(path)) == repr(make())
+
+
+def test_state_of_modalities_is_never_unpickled(of_modalities):
+    """A pickle in any field of the estimator or of what it holds stays what it is: bytes."""
+    estimator, answers = of_modalities
+    harm = pickle.dumps(Payload())
+    for holder in (None, *({"_encoding", "_fused"} & vars(estimator).keys())):
+        part = getattr(estimator, holder) if holder else estimator
+        for key in vars(part):
+            spoilt = copy.copy(part)
+            vars(spoilt)[key] = harm
+            victim = copy.copy(estimator)
+            vars(victim).update({holder: spoilt} if holder else vars(spoilt))
+            with contextlib.suppress(Exception), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                answers(victim)
+            assert not Payload.ran, key
+
+
+def test_every_type_of_the_fusion_is_stored(of_modalities, path):
+    """What no file holds has no place on the list."""
+    estimator, _ = of_modalities
+    if not isinstance(estimator, MultimodalClassifier):
+        pytest.skip("one of the three is enough")
+    persistence.save(estimator, path)
+    schema = read(path)[SCHEMA].decode()
+    listed = [name for name in persistence.OWN_TYPES if ".multimodal." in name]
+    kinds = (".SubtypeClusterer", ".MultimodalCox", ".MultimodalRegressor")
+    for name in listed:
+        module, _, kind = name.rpartition(".")
+        held = f'"__class__": "{kind}", "__module__": "{module}"' in schema
+        assert held is not name.endswith(kinds), name
+
+
 def test_the_list_names_every_estimator_of_the_package():
     found = set()
     for module in pkgutil.walk_packages(sklearn_medsel.__path__, "sklearn_medsel."):
@@ -1144,6 +1288,7 @@ def test_the_list_names_every_estimator_of_the_package():
     assert found == {
         *OWN,
         *text,
+        *(f"{cls.__module__}.{cls.__qualname__}" for cls in OTHERS),
         "sklearn_medsel.text._encoder_hashing.HashingSentenceEncoder",
         "sklearn_medsel.forecasting._forecaster.TumourPositionForecaster",
     }

@@ -424,6 +424,8 @@ def test_demo_writes_all_reports_and_may_run_again(tmp_path, capsys, monkeypatch
     monkeypatch.setattr(_demo, "analyse", analyse)
     monkeypatch.setattr(_demo, "_read_reports", read_reports)
     monkeypatch.setattr(_demo, "_forecast_breathing", forecast)
+    monkeypatch.setattr(_demo, "_fuse_made_patients", forecast)
+    monkeypatch.setattr("sklearn_medsel._cli._fuse_output.summary", lambda _: "fuse")
     monkeypatch.setattr("sklearn_medsel._cli._forecast_output.summary", lambda _: "forecast")
     monkeypatch.setattr("sklearn_medsel._cli._reports_output.summary", lambda _: "read")
     monkeypatch.setattr("sklearn_medsel.datasets.load_dlbcl", load)

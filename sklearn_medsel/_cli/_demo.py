@@ -1,9 +1,11 @@
-"""The demonstration: genes in real data of an ordinary package, made reports, made breathing."""
+"""The demonstration: genes in real data; made reports, breathing and patients."""
 
 import os
 
 from sklearn_medsel._cli._forecast_job import ForecastSettings, analyse_motion
 from sklearn_medsel._cli._forecast_job import plan_steps as plan_forecast_steps
+from sklearn_medsel._cli._fuse_job import FuseSettings, analyse_patients
+from sklearn_medsel._cli._fuse_job import plan_steps as plan_fuse_steps
 from sklearn_medsel._cli._job import Settings, analyse, plan_steps
 from sklearn_medsel._cli._output import check_folder, staged_folder
 from sklearn_medsel._cli._progress import Progress
@@ -17,6 +19,8 @@ _REPORTS = "reports"
 _N_REPORTS = 200
 _FORECAST = "forecast"
 _BREATHING = {"n_patients": 3, "duration": 30.0, "rate": 5.0}
+_FUSION = "fusion"
+_PATIENTS = {"n_patients": 120, "n_genes": 40, "n_informative": 4, "effect": 2.0, "image_size": 32}
 _JOBS = {
     "death-within-two-years": ("classification", "death within two years"),
     "survival": ("survival", "survival"),
@@ -36,11 +40,12 @@ def run(arguments):
         Exit status.
     """
     from sklearn_medsel._cli._forecast_output import summary as forecast_summary
+    from sklearn_medsel._cli._fuse_output import summary as fuse_summary
     from sklearn_medsel._cli._report import summary, write_results
     from sklearn_medsel._cli._reports_output import summary as report_summary
 
     # A second run may replace what the first one wrote, and nothing else.
-    replaceable = (*_JOBS, _REPORTS, _FORECAST)
+    replaceable = (*_JOBS, _REPORTS, _FORECAST, _FUSION)
     folder = check_folder(arguments.out, force=arguments.force, replaceable=replaceable)
     check_plotting()
     steps = {
@@ -51,6 +56,7 @@ def run(arguments):
     steps |= {f"{_REPORTS}: {step}": share for step, share in plan_report_steps().items()}
     forecast_steps = plan_forecast_steps(_forecast_settings())
     steps |= {f"{_FORECAST}: {step}": share for step, share in forecast_steps.items()}
+    steps |= {f"{_FUSION}: {step}": share for step, share in plan_fuse_steps().items()}
     with Progress(steps, mode=arguments.progress) as progress, staged_folder(folder) as stage:
         all_results = {}
         for name, (task, outcome) in _JOBS.items():
@@ -66,14 +72,18 @@ def run(arguments):
         reports = _read_reports(progress, stage / _REPORTS)
         progress.prefix = f"{_FORECAST}: "
         forecasts = _forecast_breathing(progress, stage / _FORECAST)
+        progress.prefix = f"{_FUSION}: "
+        fusion = _fuse_made_patients(progress, stage / _FUSION)
     for results in all_results.values():
         print(f"== DLBCL, {results.samples.outcome} ==\n{summary(results)}\n")
     print(f"== Made reports, each with the one before ==\n{report_summary(reports)}\n")
     print(f"== Made breathing ==\n{forecast_summary(forecasts)}\n")
+    print(f"== Made patients ==\n{fuse_summary(fusion)}\n")
     for name in all_results:
         print(f"Report: {folder / name / 'report.html'}")
     print(f"Report: {folder / _REPORTS / 'reports.html'}")
     print(f"Report: {folder / _FORECAST / 'report.html'}")
+    print(f"Report: {folder / _FUSION / 'report.html'}")
     return 0
 
 
@@ -123,6 +133,32 @@ def _forecast_breathing(progress, folder):
     with progress.step("writing the page"):
         folder.mkdir()
         write_forecasts(results, folder)
+    return results
+
+
+def _fuse_made_patients(progress, folder):
+    """Fuse image, genes, report and clinical data of made patients; write it to a new folder."""
+    from sklearn_medsel._cli._fuse_output import write_fusion
+    from sklearn_medsel._cli._fuse_patients import assign_patients
+    from sklearn_medsel._cli._read_blocks import Blocks
+    from sklearn_medsel.datasets._patients import make_patients
+
+    settings = FuseSettings(
+        table="made patients",
+        blocks="made blocks",
+        time="months",
+        event="death",
+        cv=3,
+        command="python -m sklearn_medsel demo",
+    )
+    with progress.step("reading the table"):
+        data = make_patients(**_PATIENTS, task="survival", random_state=settings.seed)
+        frame = data.X.assign(death=data.y["event"].astype(int), months=data.y["time"])
+        patients = assign_patients(frame, Blocks(data.blocks, data.base), settings, None)
+    results = analyse_patients(patients, settings, progress=progress)
+    with progress.step("writing the page"):
+        folder.mkdir()
+        write_fusion(results, folder)
     return results
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sklearn_medsel._cli._tables import InputError
 
-_PAGES = ("report.html", "reports.html")  # of the subcommands select and reports
+_PAGES = ("report.html", "reports.html")  # of the subcommands
 
 
 def check_folder(path, *, force=False, replaceable=()):

@@ -123,7 +123,7 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
     Examples
     --------
     >>> from sklearn_medsel import MultimodalClassifier, make_patients
-    >>> data = make_patients(120, task="classification", n_genes=40, random_state=0)
+    >>> data = make_patients(120, task="classification", n_genes=80, random_state=0)
     >>> blocks = [("clin", "table", "clin__*"), ("gene", "table", "gene__*")]
     >>> model = MultimodalClassifier(blocks, base="clin", max_epochs=5, random_state=0)
     >>> model = model.fit(data.X, data.y)

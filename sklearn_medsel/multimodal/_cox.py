@@ -116,7 +116,7 @@ class MultimodalCox(MultimodalEstimator):
     Examples
     --------
     >>> from sklearn_medsel import MultimodalCox, make_patients
-    >>> data = make_patients(120, task="survival", n_genes=40, random_state=0)
+    >>> data = make_patients(120, task="survival", n_genes=80, random_state=0)
     >>> blocks = [("clin", "table", "clin__*"), ("gene", "table", "gene__*")]
     >>> model = MultimodalCox(blocks, base="clin", max_epochs=5, random_state=0)
     >>> model = model.fit(data.X, data.y)

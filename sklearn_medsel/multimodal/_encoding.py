@@ -71,6 +71,13 @@ class BlockEncoding:
         self.image_encoder = image_encoder
         self.image_root = image_root
 
+    def __getstate__(self):
+        """Leave out callables that chose columns: once fitted, the columns are known."""
+        state = dict(self.__dict__)
+        if "blocks_" in state:
+            state["blocks"] = [(name, kind, list(columns)) for name, kind, columns in self.blocks_]
+        return state
+
     def fit(self, X, y=None, train_groups=None):
         """Learn to encode; return self. Parameters as in `fit_transform`."""
         self.fit_transform(X, y, train_groups)
@@ -172,7 +179,7 @@ class BlockEncoding:
 
     def _present(self, X):
         """Who has which block."""
-        present = np.column_stack([_has_block(block, X) for block in self.blocks_])
+        present = np.column_stack([has_block(block, X) for block in self.blocks_])
         nothing = ~present.any(axis=1)
         if nothing.any():
             raise ValueError(
@@ -246,7 +253,7 @@ def _standardise(features, encoder):
     return scaling, scaling.apply(features)
 
 
-def _has_block(block, X):
+def has_block(block, X):
     """Tell which patients have a block."""
     where = f"block {block.name!r}, column {block.columns[0]!r}"
     if block.modality == "table":

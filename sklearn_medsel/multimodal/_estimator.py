@@ -20,6 +20,7 @@ from sklearn_medsel.multimodal._found import (
     interaction_table,
     modality_tables,
     patient_shares,
+    to_plain,
 )
 from sklearn_medsel.multimodal._fusion import FUSIONS, Settings, count_steps, fit_fused
 from sklearn_medsel.multimodal._inputs import Inputs
@@ -134,14 +135,15 @@ class MultimodalEstimator(CallbackSupportMixin, BaseEstimator):
                 image_encoder=self.image_encoder,
                 image_root=self.image_root,
             )
-            inputs = Inputs.of(self._encoding.fit_transform(X, y))
+            inputs = Inputs.of(self._encoding.fit_transform(X, y, groups))
             settings = self._settings(inputs)
             folds = _inner_folds(outcome, groups, self.cv, rng)
             pair_folds = _inner_folds(outcome, groups, 2 * self.cv, rng)
             n_steps = count_steps(settings, len(self.blocks_))
             with progress(self, X, y, n_steps=n_steps, task_name="step") as step:
+                units = np.arange(len(outcome)) if groups is None else pd.factorize(groups)[0]
                 self._fused = fit_fused(
-                    inputs, outcome, folds, pair_folds, settings, rng, _until_end(step)
+                    inputs, outcome, units, folds, pair_folds, settings, rng, _until_end(step)
                 )
             self._tell(inputs, outcome, X, y)
         return self
@@ -190,21 +192,58 @@ class MultimodalEstimator(CallbackSupportMixin, BaseEstimator):
         names = [name for name, _, _ in self.blocks_]
         index = X.index if isinstance(X, pd.DataFrame) else None
         fused, features = self._fused, self._encoding.names_
-        self.feature_importances_ = feature_table(fused, inputs, features, names)
-        self.modality_importances_, self.modality_contributions_ = modality_tables(
-            fused, inputs, outcome, names, index
-        )
-        self.interactions_ = interaction_table(fused, features, names)
-        self.term_weights_ = pd.DataFrame(
-            {
-                "term": [self._term_name(term) for term in fused.terms],
-                "weight": fused.weights,
-            }
-        )
-        self.availability_ = pd.Series(inputs.present.mean(axis=0), index=names)
+        importances, contributions = modality_tables(fused, inputs, outcome, names, index)
+        terms = {"term": [self._term_name(term) for term in fused.terms], "weight": fused.weights}
+        # columns of plain arrays, which every format can store; the properties make tables of them
+        self._tables = {
+            "features": to_plain(feature_table(fused, inputs, features, names)),
+            "modalities": to_plain(importances),
+            "contributions": to_plain(contributions),
+            "interactions": to_plain(interaction_table(fused, features, names)),
+            "terms": to_plain(pd.DataFrame(terms)),
+        }
+        self._index = list(contributions.index)
+        self._availability = inputs.present.mean(axis=0)
         self.oof_score_ = fused.oof[:, 0] if fused.oof.shape[1] == 1 else fused.oof
         for message in check_availability(inputs.present, names, self._kind, y):
             warnings.warn(message, UserWarning, stacklevel=3)
+
+    @property
+    def feature_importances_(self):
+        """Importance, stability, selection and direction of every feature."""
+        return self._table("features")
+
+    @property
+    def modality_importances_(self):
+        """Shapley share of every block in the held-out score."""
+        return self._table("modalities")
+
+    @property
+    def modality_contributions_(self):
+        """Shapley share of every block in each training patient's held-out score."""
+        return self._table("contributions").set_axis(pd.Index(self._index))
+
+    @property
+    def interactions_(self):
+        """Strength and p-value of the interaction of every pair of blocks."""
+        return self._table("interactions")
+
+    @property
+    def term_weights_(self):
+        """Weight of every term of the fused score."""
+        return self._table("terms")
+
+    @property
+    def availability_(self):
+        """Share of the patients who have each block."""
+        check_is_fitted(self)
+        return pd.Series(self._availability, index=[name for name, _, _ in self.blocks_])
+
+    def _table(self, name):
+        """Make a table of its stored columns."""
+        if not hasattr(self, "_tables"):
+            raise AttributeError(f"{type(self).__name__} is not fitted yet.")
+        return pd.DataFrame(self._tables[name])
 
     def _term_name(self, term):
         """Name a term by its blocks."""

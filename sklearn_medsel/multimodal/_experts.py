@@ -1,8 +1,8 @@
 """Experts: ridge models of a block, or of several, each scored on patients it has not seen.
 
-An expert learns what the scores given to it leave over. Its penalty is the one whose out-of-fold
-scores, stretched to their best scale, leave the smallest loss: a ridge that ranks patients well but
-speaks too loudly is not punished, for the weight it gets in the fusion corrects that.
+An expert learns what the scores given to it leave over. It is the mean over many penalties, each
+believed by how well its out-of-fold scores do at their best scale: a ridge that ranks patients well
+but speaks too loudly is not punished for it.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from sklearn_medsel.multimodal._ridge import ridge_path
+from sklearn_medsel.multimodal._units import summed
 
 PENALTIES = np.geomspace(100, 0.03, 8)
 
@@ -31,7 +32,7 @@ class Expert:
     oof : ndarray of shape (n, K)
         Out-of-fold scores; zero for patients without any of its blocks.
     penalty : float
-        Ridge penalty that was chosen.
+        Mean of the penalties on the scale of logarithms, as they are believed.
     """
 
     coef: np.ndarray
@@ -54,8 +55,8 @@ class Expert:
         return scores * has[:, None]
 
 
-def fit_expert(X, has, outcome, offset, folds, kept=None, penalties=PENALTIES):
-    """Cross-fit ridge models and refit the best penalty on all patients.
+def fit_expert(X, has, outcome, offset, folds, kept=None, scale=None, penalties=PENALTIES):
+    """Cross-fit ridge models of all penalties, and refit them on all patients.
 
     Parameters
     ----------
@@ -70,8 +71,10 @@ def fit_expert(X, has, outcome, offset, folds, kept=None, penalties=PENALTIES):
         Training and held-out patients.
     kept : ndarray of shape (F + 1, p), bool, or None
         Features that may be used: in each fold, then by the final model.
+    scale : ndarray of shape (p,) or None
+        How loud each feature is in the eyes of the penalty.
     penalties : ndarray
-        Penalties to choose from, falling.
+        Falling.
 
     Returns
     -------
@@ -80,43 +83,62 @@ def fit_expert(X, has, outcome, offset, folds, kept=None, penalties=PENALTIES):
     n, p = X.shape
     if kept is None:
         kept = np.ones((len(folds) + 1, p), dtype=bool)
+    scale = np.ones(p) if scale is None else scale
     shape = (len(folds), len(penalties), p, outcome.n_outputs)
     coefs, shifts = np.zeros(shape), np.zeros((*shape[:2], outcome.n_outputs))
     oof = np.zeros((len(penalties), n, outcome.n_outputs))
     for f, (train, held_out) in enumerate(folds):
         rows = train[has[train]]
-        if not outcome.take(rows).can_teach():
-            continue
-        coef, shift = _path(X, outcome, offset, rows, kept[f], penalties)
-        coefs[f], shifts[f] = coef, shift
-        oof[:, held_out] = X[held_out] @ coef - shift[:, None]
+        if outcome.take(rows).can_teach():
+            coefs[f], shifts[f] = _path(X, outcome, offset, rows, kept[f], scale, penalties)
+            oof[:, held_out] = X[held_out] @ coefs[f] - shifts[f][:, None]
     oof *= has[:, None]
-    losses = [stretched_loss(outcome, offset, scores) for scores in oof]
-    best = int(np.argmin(losses))
+    share, credence = _shares(outcome, offset, oof)
+    coef, shift = np.zeros(shape[1:]), np.zeros((len(penalties), outcome.n_outputs))
     rows = np.flatnonzero(has)
-    coef, shift = np.zeros(shape[2:]), np.zeros(outcome.n_outputs)
     if outcome.take(rows).can_teach():
-        coef, shift = _path(X, outcome, offset, rows, kept[-1], penalties[: best + 1])
-        coef, shift = coef[-1], shift[-1]
-    return Expert(coef, shift, coefs[:, best], shifts[:, best], oof[best], float(penalties[best]))
+        coef, shift = _path(X, outcome, offset, rows, kept[-1], scale, penalties)
+    return Expert(
+        np.tensordot(share, coef, 1),
+        share @ shift,
+        np.einsum("q,fqpk->fpk", share, coefs),
+        np.einsum("q,fqk->fk", share, shifts),
+        np.tensordot(share, oof, 1),
+        float(np.exp(credence @ np.log(penalties))),
+    )
 
 
-def _path(X, outcome, offset, rows, kept, penalties):
+def _shares(outcome, offset, oof):
+    """How much of each penalty's scores goes into the expert, and how far each is believed.
+
+    Scores are stretched to their best scale and believed by their likelihood, out of fold. The
+    best penalty alone would depend on how the folds were drawn.
+    """
+    fits = [stretched(outcome, offset, scores) for scores in oof]
+    losses, stretch = np.array(fits).T
+    credence = np.exp(losses.min() - losses)
+    credence /= credence.sum()
+    return credence * stretch, credence
+
+
+def _path(X, outcome, offset, rows, kept, scale, penalties):
     """Coefficients (q, p, K) on some rows and columns, and the mean scores (q, K) of the rows."""
-    used = X[np.ix_(rows, kept)]
+    used = X[np.ix_(rows, kept)] * scale[kept]
     coef = np.zeros((len(penalties), X.shape[1], outcome.n_outputs))
     if used.shape[1]:
-        coef[:, kept] = ridge_path(used, outcome.take(rows), offset[rows], penalties)[0]
+        found = ridge_path(used, outcome.take(rows), offset[rows], penalties)[0]
+        coef[:, kept] = found * scale[kept][:, None]
     return coef, X[rows].mean(axis=0) @ coef
 
 
-def stretched_loss(outcome, offset, scores):
-    """Smallest loss of offset + a * scores + constant over a >= 0."""
+def stretched(outcome, offset, scores):
+    """Smallest loss of offset + a * scores + constant over a >= 0, and that a."""
     weights, constant = combine(scores[:, :, None], outcome, offset, penalty=1e-6)
-    return outcome.row_losses(offset + scores * weights[0] + constant).sum()
+    total = offset + scores * weights[0] + constant
+    return outcome.row_losses(total).sum(), weights[0]
 
 
-def combine(scores, outcome, offset, *, penalty=1.0):
+def combine(scores, outcome, offset, *, penalty=1.0, least=0.0):
     """Weigh the scores of several experts; weights are not negative.
 
     A ridge-penalised stacked regression (Breiman, Machine Learning 1996;24:49): an expert that did
@@ -130,6 +152,9 @@ def combine(scores, outcome, offset, *, penalty=1.0):
     offset : ndarray of shape (n, K)
     penalty : float
         Ridge penalty on weights of scores in standard deviations.
+    least : float
+        Smallest weight of such a score. A base that did worse than chance keeps its order of the
+        patients.
 
     Returns
     -------
@@ -151,14 +176,14 @@ def combine(scores, outcome, offset, *, penalty=1.0):
         value = outcome.row_losses(total).sum() + penalty * (coef[:n_terms] ** 2).sum() / 2
         return value, np.concatenate([slope, -residual.sum(axis=0)[:n_constants]])
 
-    bounds = [(0, None)] * n_terms + [(None, None)] * n_constants
-    start = np.zeros(n_terms + n_constants)
+    bounds = [(least, None)] * n_terms + [(None, None)] * n_constants
+    start = np.concatenate([np.full(n_terms, least), np.zeros(n_constants)])
     found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     constant = found[n_terms:] if n_constants else np.zeros(n_outputs)
     return found[:n_terms] / spread, constant
 
 
-def shrunken_weight(outcome, offset, gain):
+def shrunken_weight(outcome, offset, gain, units):
     """How much of a gain to add to the scores: the least that is not clearly worse than the best.
 
     Parameters
@@ -168,11 +193,13 @@ def shrunken_weight(outcome, offset, gain):
         Out-of-fold scores without the gain.
     gain : ndarray of shape (n, K)
         Out-of-fold scores to be added.
+    units : ndarray of shape (n,), int
+        Rows of one unit (a patient) count as one.
 
     Returns
     -------
     float
-        Weight in [0, 1]. Losses are compared patient by patient; the smallest weight within one
+        Weight in [0, 1]. Losses are compared unit by unit; the smallest weight within one
         standard error of the best one is taken, so a gain that chance explains gets none.
     """
     weights = np.linspace(0, 1, 21)
@@ -180,7 +207,7 @@ def shrunken_weight(outcome, offset, gain):
     for weight in weights:
         scores = offset + weight * gain
         losses.append(outcome.row_losses(scores + outcome.intercept(scores)))
-    losses = np.array(losses)
+    losses = summed(np.array(losses), units)
     worse = losses - losses[np.argmin(losses.sum(axis=1))]
     error = worse.std(axis=1, ddof=1) * np.sqrt(worse.shape[1])
     return float(weights[np.argmax(worse.sum(axis=1) <= error)])

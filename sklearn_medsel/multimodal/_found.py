@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_medsel.multimodal._shapley import all_sets, shapley_values
+from sklearn_medsel.multimodal._units import summed
 
 _TOP = 30  # features that count as leading where no number was asked for
 
@@ -69,21 +70,21 @@ def modality_tables(fused, inputs, outcome, block_names, index):
     """
     n_blocks = len(block_names)
     scores = {s: fused.fold_scores(inputs.only(s)) for s in all_sets(n_blocks)}
-    folds = np.unique(fused.fold)
+    nothing = np.zeros_like(fused.oof)
+    chance = outcome.row_losses(nothing + outcome.intercept(nothing))
     explained = {}
     for blocks, score in scores.items():
-        by_fold = []
-        for f in folds:
-            rows = np.flatnonzero(fused.fold == f)
-            by_fold.append(_explained(outcome.take(rows), score[rows]))
-        explained[blocks] = np.array(by_fold)
+        # every set of blocks with the constant that suits it: none of them then explains nothing
+        losses = outcome.row_losses(score + outcome.intercept(score))
+        saved = summed((chance - losses), fused.fold)
+        explained[blocks] = saved / np.maximum(summed(chance, fused.fold), 1e-12)
     by_fold = shapley_values(explained, n_blocks)
     contributions = patient_shares(scores, n_blocks)
     importances = pd.DataFrame(
         {
             "block": block_names,
-            "importance": np.nanmean(by_fold, axis=1),
-            "spread": np.nanstd(by_fold, axis=1, ddof=1),
+            "importance": np.mean(by_fold, axis=1),
+            "spread": np.std(by_fold, axis=1, ddof=1),
             "mean_abs": np.abs(contributions).mean(axis=0),
             "available": inputs.present.mean(axis=0),
         }
@@ -107,14 +108,6 @@ def patient_shares(scores, n_blocks):
     return shapley_values(values, n_blocks).T
 
 
-def _explained(outcome, scores):
-    """Share of the loss of knowing nothing that the scores explain; NaN where there is none."""
-    chance = outcome.chance() * len(outcome)
-    if not chance > 0:
-        return np.nan
-    return 1 - outcome.row_losses(scores).sum() / chance
-
-
 def interaction_table(fused, names, block_names):
     """Give strength, p-value and the leading pairs of features for each pair of blocks."""
     features = np.concatenate([np.asarray(n, dtype=object) for n in names])
@@ -130,3 +123,11 @@ def interaction_table(fused, names, block_names):
     ]
     columns = ["block_a", "block_b", "strength", "pvalue", "top_pairs"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def to_plain(table):
+    """Columns of a table as arrays and lists, which skops can store."""
+    return {
+        name: list(column) if column.dtype.kind not in "biuf" else column.to_numpy()
+        for name, column in table.items()
+    }

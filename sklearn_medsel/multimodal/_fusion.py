@@ -17,7 +17,9 @@ from sklearn_medsel.multimodal._pairs import find_interaction
 from sklearn_medsel.multimodal._parts import LinearTerm
 from sklearn_medsel.multimodal._selection import beat_decoys, keep_exactly
 
-_CLEAR = 0.05  # p-value from which pairs take part in the prediction
+_CLEAR = 0.05  # p-value, over all pairs of blocks, of pairs that take part in the prediction
+_LEAST_OF_BASE = 0.05
+_TOP_IN_NETWORK = 100  # features per block and fold that a network is to see
 FUSIONS = ("residual", "late", "stacked", "gated", "concat")
 
 
@@ -107,13 +109,15 @@ def count_steps(settings, n_blocks):
     return 1
 
 
-def fit_fused(inputs, outcome, folds, pair_folds, settings, random_state, step):
+def fit_fused(inputs, outcome, units, folds, pair_folds, settings, random_state, step):
     """Fit a fusion.
 
     Parameters
     ----------
     inputs : Inputs
     outcome : Outcome
+    units : ndarray of shape (n,), int
+        Rows of one unit are one patient.
     folds : list of (ndarray, ndarray)
     pair_folds : list of (ndarray, ndarray)
         For the screen of pairs.
@@ -126,7 +130,7 @@ def fit_fused(inputs, outcome, folds, pair_folds, settings, random_state, step):
     -------
     Fused
     """
-    fit = _Fit(inputs, outcome, folds, pair_folds, settings, random_state, step)
+    fit = _Fit(inputs, outcome, units, folds, pair_folds, settings, random_state, step)
     fit.keep_features()
     getattr(fit, f"fuse_{settings.fusion}")()
     return fit.finish()
@@ -135,8 +139,8 @@ def fit_fused(inputs, outcome, folds, pair_folds, settings, random_state, step):
 class _Fit:
     """The stages of one fit, and what they have found so far."""
 
-    def __init__(self, inputs, outcome, folds, pair_folds, settings, random_state, step):
-        self.inputs, self.outcome = inputs, outcome
+    def __init__(self, inputs, outcome, units, folds, pair_folds, settings, random_state, step):
+        self.inputs, self.outcome, self.units = inputs, outcome, units
         self.folds, self.pair_folds = folds, pair_folds
         self.settings, self.random_state, self.step = settings, random_state, step
         n, n_features = inputs.X.shape
@@ -158,9 +162,12 @@ class _Fit:
         everyone = np.arange(len(self.offset))
         for f, rows in enumerate([*(train for train, _ in self.folds), everyone]):
             self.kept[f] = keep_exactly(
-                self.inputs, self.outcome, self.offset, rows, wanted, self.together.penalty
+                self.inputs,
+                self.outcome,
+                rows,
+                wanted,
+                protected=self.settings.base,
             )
-        del self.together  # of all features; from now on of those kept
 
     @cached_property
     def together(self):
@@ -174,14 +181,17 @@ class _Fit:
         base = self.settings.base
         others = [b for b in range(self.n_blocks) if b != base]
         if base is not None:
-            self._add([self._block(base, self.offset)], shrink=False)
+            self._add([self._block(base, self.offset)], shrink=False, least=_LEAST_OF_BASE)
         if others:
-            terms = [self._block(b, self.offset) for b in others]
+            # features that were chosen together are weighed together
+            alone = others if self.settings.n_features is None or len(others) == 1 else []
+            terms = [self._block(b, self.offset) for b in alone]
             if len(others) > 1:
                 terms.append(self._joined(others))
             self._add(terms, shrink=base is not None)
         self._find_interactions()
-        clear = [i.term for i in self.interactions if i.pvalue < _CLEAR]
+        clear = _CLEAR / max(1, len(self.interactions))
+        clear = [found.term for found in self.interactions if found.pvalue < clear]
         if clear and self.settings.network.n_interactions:
             self._add(clear, shrink=True)
         if self.settings.network.max_epochs:
@@ -211,29 +221,34 @@ class _Fit:
 
     # -- stages --------------------------------------------------------------------------------
 
-    def _add(self, terms, *, shrink):
+    def _add(self, terms, *, shrink, least=0.0):
         """Weigh a stage's terms, perhaps drawn towards zero, and go on from their scores."""
         scores = np.stack([term.oof for term in terms], axis=2)
-        weights, _ = combine(scores, self.outcome, self.offset)
+        weights, _ = combine(scores, self.outcome, self.offset, least=least)
         # what the stage says of a fold, with weights that did not see it
         said = np.zeros_like(self.offset)
         for train, held_out in self.folds:
-            learnt, _ = combine(scores[train], self.outcome.take(train), self.offset[train])
+            part = self.outcome.take(train)
+            learnt, _ = combine(scores[train], part, self.offset[train], least=least)
             said[held_out] = scores[held_out] @ learnt
         share = 1.0
         if shrink:
-            share = shrunken_weight(self.outcome, self.offset, said)
+            share = shrunken_weight(self.outcome, self.offset, said, self.units)
         self.terms += terms
         self.weights += (share * weights).tolist()
         self.offset = self.offset + share * said
         self.step()
 
-    def _expert(self, blocks, offset, inputs=None):
-        inputs = self.inputs if inputs is None else inputs
+    def _expert(self, blocks, offset):
+        """Ridge model of some blocks; of several, every feature counts alike."""
         blocks = list(blocks)
-        kept = self.kept & np.isin(self.inputs.block, blocks)
+        used = np.isin(self.inputs.block, blocks)
+        X, kept = self.inputs.X, self.kept & used
+        scale = np.ones(X.shape[1])
+        if len(blocks) > 1:
+            scale = 1 / (self.inputs.scale * max(1, used.sum()) ** 0.5)
         has = self.inputs.has(blocks)
-        return fit_expert(inputs.X, has, self.outcome, offset, self.folds, kept)
+        return fit_expert(X, has, self.outcome, offset, self.folds, kept, scale)
 
     def _block(self, block, offset):
         return LinearTerm(str(block), (block,), self._expert([block], offset))
@@ -247,11 +262,26 @@ class _Fit:
             self.outcome,
             self.offset,
             self.folds,
-            self.kept,
+            self._leading(),
             self.settings.network,
             self.random_state,
             self.step,
         )
+
+    def _leading(self):
+        """Features (F + 1, p) that a network sees: those a fold's linear models lean on most."""
+        effects = np.zeros((len(self.folds) + 1, self.inputs.X.shape[1]))
+        linear = [term.expert for term in self.terms if isinstance(term, LinearTerm)]
+        for expert in linear or [self.together]:
+            both = np.concatenate([expert.fold_coef, expert.coef[None]])
+            size = np.abs(both).max(axis=2) * self.inputs.scale
+            effects += size / np.maximum(size.max(axis=1, keepdims=True), 1e-12)
+        leading = np.zeros_like(self.kept)
+        for b in range(self.n_blocks):
+            of = np.flatnonzero(self.inputs.block == b)
+            for f, effect in enumerate(effects[:, of]):
+                leading[f, of[np.argsort(-effect, kind="stable")[:_TOP_IN_NETWORK]]] = True
+        return leading & self.kept
 
     # -- what was found ------------------------------------------------------------------------
 
@@ -273,8 +303,8 @@ class _Fit:
             fused.selected, fused.qvalues = beat_decoys(
                 self.inputs,
                 self.outcome,
-                np.zeros_like(self.offset),
                 self._joint_penalty(),
+                self.units,
                 self.random_state,
                 fdr=self.settings.fdr,
             )
@@ -299,6 +329,8 @@ class _Fit:
                     pair,
                     residual,
                     crude,
+                    self.offset,
+                    self.units,
                     self.pair_folds,
                     self.random_state,
                     self.settings.n_permutations,

@@ -11,7 +11,8 @@ import unicodedata
 
 _LEAST_SHARE = 0.8
 _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8, "ix": 9}
-_LETTER = {"": 0.0, "a": 0.25, "b": 0.5, "c": 0.75, "d": 0.85, "e": 0.95}
+# a substage is a step within its stage, small beside that from one stage to the next
+_LETTER = {"": 0.0, "a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4, "e": 0.5}
 
 # One of these words before a number makes it a grade. "Type", "group", "arm" and "class" alone do
 # not: their numbers are often mere names.
@@ -131,8 +132,8 @@ def read_grades(levels, scale):
     Returns
     -------
     list of float
-        The number, plus .25 for a letter a, .5 for b, .75 for c, and .05 for each step of a digit
-        behind the letter: IIIC2 is 3.85.
+        The number, plus .1 for a letter a, .2 for b, .3 for c, and .02 for each step of a digit
+        behind the letter: IIIC2 is 3.34.
     """
     found = []
     for level in levels:
@@ -183,7 +184,7 @@ def _tnm(word):
 def _behind(match):
     """Give what the letter and digit behind a number add."""
     minor = match["minor"] or 0
-    return _LETTER[match["letter"] or ""] + (0.1 if minor == "mi" else 0.05 * min(int(minor), 4))
+    return _LETTER[match["letter"] or ""] + (0.04 if minor == "mi" else 0.02 * min(int(minor), 4))
 
 
 def _pluses(word):

@@ -49,9 +49,10 @@ class NetworkTerm:
     weights : dict of str to ndarray
         State of `FusionNets`; members of the folds come first.
     n_folds : int
+    columns : ndarray of shape (p,), bool
+        Features that any member sees.
     sizes : ndarray of shape (B,), int
-    kept : ndarray of shape (F + 1, p), bool
-        Features a member may use.
+        How many of them each block has.
     settings : NetworkSettings
     oof : ndarray of shape (n, K)
     """
@@ -60,8 +61,8 @@ class NetworkTerm:
     blocks: tuple
     weights: dict
     n_folds: int
+    columns: np.ndarray
     sizes: np.ndarray
-    kept: np.ndarray
     settings: NetworkSettings
     oof: np.ndarray = None
 
@@ -77,8 +78,11 @@ class NetworkTerm:
     def fold_effects(self, inputs, fold):
         """Mean slope (F, p, K) of the scores in each feature, over patients left out."""
         net = self._module()
-        rows = _rows(inputs, self.n_outputs).requires_grad_()
-        effects = np.zeros((self.n_folds, inputs.X.shape[1], self.n_outputs))
+        scale, effects = (
+            inputs.scale[self.columns],
+            np.zeros((self.n_folds, inputs.X.shape[1], self.n_outputs)),
+        )
+        rows = _rows(inputs, self.columns, self.n_outputs).requires_grad_()
         for f in range(self.n_folds):
             left_out = torch.as_tensor(np.flatnonzero(fold == f))
             if not len(left_out):
@@ -86,7 +90,7 @@ class NetworkTerm:
             for k in range(self.n_outputs):
                 total = net(rows[left_out])[f, :, k].sum()
                 slope = torch.autograd.grad(total, rows)[0][left_out].mean(0)
-                effects[f, :, k] = slope[: inputs.X.shape[1]].numpy() / inputs.scale
+                effects[f, self.columns, k] = slope[: len(scale)].numpy() / scale
         return effects
 
     @property
@@ -98,7 +102,7 @@ class NetworkTerm:
         """Scores (M, n, K) of some members."""
         net = self._module()
         with torch.inference_mode():
-            outputs = net(_rows(inputs, self.n_outputs))
+            outputs = net(_rows(inputs, self.columns, self.n_outputs))
         return outputs[members].numpy().astype(np.float64)
 
     def _module(self):
@@ -120,7 +124,7 @@ def fit_network(inputs, outcome, offset, folds, kept, settings, random_state, on
         Out-of-fold scores to start from.
     folds : list of (ndarray, ndarray)
     kept : ndarray of shape (F + 1, p), bool
-        Features a fold's member may use, then those of the final members.
+        Features that a fold's member sees, then those of the final members.
     settings : NetworkSettings
     random_state : RandomState
     on_epoch : callable or None
@@ -136,10 +140,12 @@ def fit_network(inputs, outcome, offset, folds, kept, settings, random_state, on
     weight = np.ones((n, n_members))
     for f, (_, held_out) in enumerate(folds):
         weight[held_out, f] = 0
-    member_kept = np.vstack([kept[:-1], *[kept[-1:]] * _FINAL_MEMBERS])
+    columns = kept.any(axis=0)
+    sizes = np.bincount(inputs.block[columns], minlength=inputs.present.shape[1])
+    member_kept = np.vstack([kept[:-1], *[kept[-1:]] * _FINAL_MEMBERS])[:, columns]
     device = resolve_device(settings.device)
     with seeded(start_seed):
-        net = _build(n_members, inputs.sizes, n_outputs, settings, drop_seed)
+        net = _build(n_members, sizes, n_outputs, settings, drop_seed)
     with torch.no_grad():
         net.select.weight.mul_(torch.as_tensor(member_kept)[:, None])
     net.to(device)
@@ -148,7 +154,7 @@ def fit_network(inputs, outcome, offset, folds, kept, settings, random_state, on
         net,
         lambda output, target, weight: loss(output, target, weight.T).sum(),
         Rows(
-            _rows(inputs, n_outputs, offset).to(device),
+            _rows(inputs, columns, n_outputs, offset).to(device),
             _target(outcome, device),
             to_tensor(weight, device, torch.float32),
         ),
@@ -161,8 +167,8 @@ def fit_network(inputs, outcome, offset, folds, kept, settings, random_state, on
         gate_shrinkage=settings.selection_penalty * settings.learning_rate,
         on_epoch=on_epoch,
     )
-    blocks = tuple(range(len(inputs.sizes)))
-    term = NetworkTerm("network", blocks, to_arrays(net), len(folds), inputs.sizes, kept, settings)
+    blocks = tuple(range(len(sizes)))
+    term = NetworkTerm("network", blocks, to_arrays(net), len(folds), columns, sizes, settings)
     term.oof = np.zeros((n, n_outputs))
     fold = np.zeros(n, dtype=int)
     for f, (_, held_out) in enumerate(folds):
@@ -184,11 +190,12 @@ def _build(n_members, sizes, n_outputs, settings, seed):
     )
 
 
-def _rows(inputs, n_outputs, offset=None):
+def _rows(inputs, columns, n_outputs, offset=None):
     """Features in standard deviations, present blocks and offset side by side."""
     if offset is None:
         offset = np.zeros((len(inputs.X), n_outputs))
-    rows = np.hstack([inputs.X / inputs.scale, inputs.present, offset])
+    features = (inputs.X / inputs.scale)[:, columns]
+    rows = np.hstack([features, inputs.present, offset])
     return torch.as_tensor(rows, dtype=torch.float32)
 
 

@@ -51,11 +51,6 @@ class Outcome:
         """Minus the slope of the loss in the scores (n, K)."""
         raise NotImplementedError
 
-    def chance(self):
-        """Loss per patient of knowing nothing."""
-        nothing = np.zeros((len(self), self.n_outputs))
-        return self.row_losses(nothing + self.intercept(nothing)).mean()
-
     def intercept(self, scores):
         """Constant (K,) that suits the scores best."""
         constant = np.zeros(self.n_outputs)

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_medsel.multimodal._parts import PairTerm
+from sklearn_medsel.multimodal._units import permuted
 
 _N_PAIRS = 5  # products in a score; more dilute it
 _POWER = 6
+_WIDEST = 500  # features of a block that are screened; of more, those with the largest main effects
 _N_MAIN = 12  # features of a block that are paired for their main effects' sake
 
 
@@ -39,7 +41,7 @@ class Interaction:
     term: PairTerm
 
 
-def find_interaction(inputs, blocks, residual, crude, folds, rng, n_permutations):
+def find_interaction(inputs, blocks, residual, crude, scores, units, folds, rng, n_permutations):
     """Screen the pairs of two blocks, cross-fitted.
 
     Parameters
@@ -50,6 +52,10 @@ def find_interaction(inputs, blocks, residual, crude, folds, rng, n_permutations
         What the out-of-fold scores of the main effects leave over.
     crude : ndarray of shape (n, K)
         Residual of knowing nothing: what it correlates with has a main effect.
+    scores : ndarray of shape (n, K)
+        Out-of-fold scores so far.
+    units : ndarray of shape (n,), int
+        Rows of one unit change places together.
     folds : list of (ndarray, ndarray)
         More of them than of the other stages: a pair must stand out among all of them.
     rng : numpy.random.RandomState
@@ -65,23 +71,30 @@ def find_interaction(inputs, blocks, residual, crude, folds, rng, n_permutations
     sides = [np.flatnonzero(inputs.block == b) for b in blocks]
     found = {"all": [], "main": []}
     oof = {how: np.zeros((n, n_outputs)) for how in found}
+    sides_alone = {how: np.zeros((n, 2)) for how in found}
     fold_of = np.zeros(n, dtype=int)
     for f, (train, held_out) in enumerate([*folds, (np.arange(n), np.arange(0))]):
         rows = np.intersect1d(train, both)
-        screened = _correlations(X, residual, rows, sides)
-        effects = np.abs(X[rows].T @ crude[rows]).max(axis=1)
-        main_sides = [_largest(effects[side], _N_MAIN) for side in sides]
+        effects = [np.abs(X[np.ix_(rows, side)].T @ crude[rows]).max(axis=1) for side in sides]
+        wide = [np.sort(_largest(effect, _WIDEST)) for effect in effects]
+        sides_seen = [side[w] for side, w in zip(sides, wide, strict=True)]
+        screened = _correlations(X, residual, rows, sides_seen)
+        main_sides = [_largest(effect[w], _N_MAIN) for effect, w in zip(effects, wide, strict=True)]
         among = np.zeros(screened.shape[:2], dtype=bool)
         among[np.ix_(*main_sides)] = True
         for how, allowed in (("all", None), ("main", among)):
             pairs, weights = _strongest(screened, allowed)
-            features = np.column_stack([sides[0][pairs[:, 0]], sides[1][pairs[:, 1]]])
+            features = np.column_stack([s[p] for s, p in zip(sides_seen, pairs.T, strict=True)])
             found[how].append((features, weights))
             seen = np.intersect1d(held_out, both)
             products = X[np.ix_(seen, features[:, 0])] * X[np.ix_(seen, features[:, 1])]
             oof[how][seen] = products @ weights
+            loudness = np.abs(weights).max(axis=1)
+            for side, columns in enumerate(features.T):
+                sides_alone[how][seen, side] = X[np.ix_(seen, columns)] @ loudness
         fold_of[held_out] = f
-    statistics, pvalue = _test(oof, residual, both, fold_of, rng, n_permutations)
+    beside = {how: np.hstack([alone, scores]) for how, alone in sides_alone.items()}
+    statistics, pvalue = _test(oof, residual, beside, both, fold_of, units, rng, n_permutations)
     how = max(statistics, key=statistics.get)
     term = PairTerm(" x ".join(map(str, blocks)), blocks, found[how], fold_of, oof[how])
     features, weights = found[how][-1]
@@ -119,27 +132,36 @@ def _largest(values, count):
     return np.argsort(-values, kind="stable")[:count]
 
 
-def _test(scores, residual, rows, fold, rng, n_permutations):
-    """Held-out correlation of each score, and one p-value of the larger one.
+def _test(scores, residual, beside, rows, fold, units, rng, n_permutations):
+    """Held-out correlation of each score beside main effects, and a p-value of the larger one.
 
-    Rows change places within their fold: there, one model made all the scores.
+    Units change places within their fold: there, one model made all the scores. What is left of a
+    main effect would look like a product of skewed features, so both sides are freed of the pairs'
+    own features and of the scores so far.
     """
-    rest = _within(residual[rows], fold[rows])
-    standard = {how: _within(score[rows], fold[rows]) for how, score in scores.items()}
-    stacked = np.stack(list(standard.values()))
-    observed = np.einsum("hnk,nk->h", stacked, rest)
+    fold = fold[rows]
+    stacked, rests = [], []
+    for how, score in scores.items():
+        free = _without(np.hstack([score[rows], residual[rows]]), beside[how][rows])
+        score, rest = np.hsplit(free, 2)
+        stacked.append(_within(score, fold))
+        rests.append(_within(rest, fold))
+    stacked, rests = np.stack(stacked), np.stack(rests)
+    observed = np.einsum("hnk,hnk->h", stacked, rests)
     null = np.empty((n_permutations, len(stacked)))
-    groups = [np.flatnonzero(fold[rows] == f) for f in np.unique(fold[rows])]
     for b in range(n_permutations):
-        order = np.arange(len(rows))
-        for group in groups:
-            order[group] = rng.permutation(group)
-        null[b] = np.einsum("hnk,nk->h", stacked, rest[order])
+        null[b] = np.einsum("hnk,hnk->h", stacked, rests[:, permuted(units[rows], rng, fold)])
     # Two patients in different folds speak of each other twice: each helped to find the pairs that
     # the other is scored by. The null's variance is therefore twice that of permuted scores.
     largest = np.sqrt(2) * null.max(axis=1)
     pvalue = (1 + (largest >= observed.max()).sum()) / (1 + n_permutations)
-    return dict(zip(standard, observed.tolist(), strict=True)), float(pvalue)
+    return dict(zip(scores, observed.tolist(), strict=True)), float(pvalue)
+
+
+def _without(values, others):
+    """Take out of values (n, a) what a linear function of others (n, b) says."""
+    design = np.column_stack([np.ones(len(others)), others])
+    return values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
 
 
 def _within(values, fold):

@@ -8,24 +8,26 @@ until exactly that many are left.
 import numpy as np
 
 from sklearn_medsel.multimodal._ridge import ridge_path
+from sklearn_medsel.multimodal._units import permuted
 
 _SHARE_KEPT = 0.8
+# Light: features are to be judged beside the others, where a heavy penalty judges each by itself.
+_PENALTY = np.array([0.1])
 _MIN_PATIENTS = 8
 
 
-def keep_exactly(inputs, outcome, offset, rows, n_features, penalty):
+def keep_exactly(inputs, outcome, rows, n_features, *, protected=None):
     """Drop features step by step until `n_features` are left.
 
     Parameters
     ----------
     inputs : Inputs
     outcome : Outcome
-    offset : ndarray of shape (n, K)
     rows : ndarray of int
         Patients to learn from.
     n_features : int
-    penalty : float
-        Ridge penalty of the model of all blocks.
+    protected : int or None
+        Block that loses features only when no other has any left.
 
     Returns
     -------
@@ -33,15 +35,22 @@ def keep_exactly(inputs, outcome, offset, rows, n_features, penalty):
     """
     kept = np.arange(inputs.X.shape[1])
     part = outcome.take(rows)
+    nothing = np.zeros((len(rows), outcome.n_outputs))
     while len(kept) > n_features:
-        X = inputs.X[np.ix_(rows, kept)]
-        coef = ridge_path(X, part, offset[rows], np.array([penalty]))[0][0]
+        X = _alike(inputs)[np.ix_(rows, kept)]
+        coef = ridge_path(X, part, nothing, _PENALTY)[0][0]
         weights = feature_weights(coef, inputs.block[kept])
+        weights[inputs.block[kept] == protected] += weights.max() + 1
         n_next = max(n_features, int(_SHARE_KEPT * len(kept)))
         kept = kept[np.sort(np.argsort(-weights, kind="stable")[:n_next])]
     mask = np.zeros(inputs.X.shape[1], dtype=bool)
     mask[kept] = True
     return mask
+
+
+def _alike(inputs):
+    """Features that all count alike, whatever the size of their block."""
+    return inputs.X / (inputs.scale * inputs.X.shape[1] ** 0.5)
 
 
 def feature_weights(coef, block):
@@ -55,7 +64,7 @@ def feature_weights(coef, block):
     return np.sqrt(own * np.sqrt(mean_square)[block])
 
 
-def beat_decoys(inputs, outcome, offset, penalty, rng, *, fdr, n_decoys=5):
+def beat_decoys(inputs, outcome, penalty, units, rng, *, fdr, n_decoys=5):
     """Features whose weight is larger than chance gives, by Benjamini and Hochberg.
 
     Decoys are the blocks with the patients in another order: they have the correlations of the
@@ -65,8 +74,9 @@ def beat_decoys(inputs, outcome, offset, penalty, rng, *, fdr, n_decoys=5):
     ----------
     inputs : Inputs
     outcome : Outcome
-    offset : ndarray of shape (n, K)
     penalty : float
+    units : ndarray of shape (n,), int
+        Rows of one unit change places together.
     rng : RandomState
     fdr : float
         Tolerated share of false ones among the features.
@@ -82,10 +92,10 @@ def beat_decoys(inputs, outcome, offset, penalty, rng, *, fdr, n_decoys=5):
     if n < _MIN_PATIENTS:
         return np.zeros(p, dtype=bool), np.ones(p)
     real, decoys = np.zeros(p), []
-    block = np.tile(inputs.block, 2)
+    X, nothing = _alike(inputs), np.zeros((n, outcome.n_outputs))
     for _ in range(n_decoys):
-        both = np.hstack([inputs.X, inputs.X[rng.permutation(n)]])
-        coef = ridge_path(both, outcome, offset, np.array([penalty]))[0][0]
+        both = np.hstack([X, X[permuted(units, rng)]])
+        coef = ridge_path(both, outcome, nothing, np.array([penalty]))[0][0]
         own = np.sqrt((coef**2).sum(axis=1))
         real += own[:p] / n_decoys
         decoys.append(own[p:])
@@ -97,7 +107,6 @@ def beat_decoys(inputs, outcome, offset, penalty, rng, *, fdr, n_decoys=5):
         null = np.sort(decoys[:, of].ravel())
         above = len(null) - np.searchsorted(null, real[of], side="left")
         pvalues[of] = (1 + above) / (1 + len(null))
-    del block
     order = np.argsort(pvalues, kind="stable")
     adjusted = pvalues[order] * p / np.arange(1, p + 1)
     qvalues[order] = np.minimum(1, np.minimum.accumulate(adjusted[::-1])[::-1])

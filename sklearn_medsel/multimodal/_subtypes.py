@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, get_tags
@@ -190,12 +191,13 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         ):
             member = draw_subsamples(len(values), self.n_resamples, self.subsample, rng)
             rotated = _rotated(values - centre)
-            consensus, self.pac_ = compare_with_null(
-                rotated, tried, member, self.n_references, rng, step
-            )
+            consensus, pac = compare_with_null(rotated, tried, member, self.n_references, rng, step)
+        # columns of plain arrays, which every format can store; the properties make tables of them
+        self._tables = {"pac": _columns(pac)}
         self._choose(consensus, len(values))
         self.finding_ = describe_finding(self)
-        self.patient_stability_, self.stability_ = measure_stability(self.consensus_, self.labels_)
+        self.patient_stability_, stability = measure_stability(self.consensus_, self.labels_)
+        self._tables["stability"] = _columns(stability)
         self.cluster_centers_ = np.array(
             [values[self.labels_ == cluster].mean(axis=0) for cluster in range(self.n_clusters_)]
         )
@@ -243,6 +245,22 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
             self.consensus_ = np.ones((n_patients, n_patients), np.float32)
             self.labels_ = np.zeros(n_patients, np.int64)
 
+    @property
+    def pac_(self):
+        """Ambiguity and tightness for every number of clusters tried."""
+        return self._table("pac")
+
+    @property
+    def stability_(self):
+        """Consensus within and between clusters."""
+        return self._table("stability")
+
+    def _table(self, name):
+        tables = getattr(self, "_tables", {})
+        if name not in tables:
+            raise AttributeError(f"{type(self).__name__} is not fitted yet.")
+        return pd.DataFrame(tables[name])
+
     def predict(self, X):
         """Put patients into the cluster with the nearest centre.
 
@@ -286,3 +304,8 @@ def _rotated(X):
         return X
     left, singular, _ = np.linalg.svd(X, full_matrices=False)
     return left * singular
+
+
+def _columns(table):
+    """Columns of a table as plain arrays."""
+    return {name: column.to_numpy() for name, column in table.items()}

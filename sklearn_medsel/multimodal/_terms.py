@@ -31,9 +31,10 @@ class TermEncoder(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    max_terms : int or None, default=300
+    max_terms : int or None, default=1000
         Number of terms. Those are kept whose presence varies most: at best half of the reports
-        have one. None: all.
+        have one. None: all. Of a term and a part of it that the same training reports have, one
+        is kept: a word rather than a pair, else the longer.
     min_df : int or float, default=3
         Fewest training reports of a term, or their share.
 
@@ -51,9 +52,9 @@ class TermEncoder(TransformerMixin, BaseEstimator):
     >>> from sklearn_medsel.multimodal._terms import TermEncoder
     >>> encoder = TermEncoder(min_df=1)
     >>> encoder.fit_transform(["No effusion.", "Large effusion.", None]).shape
-    (3, 5)
+    (3, 4)
     >>> encoder.get_feature_names_out().tolist()
-    ['effusion', 'large', 'large effusion', 'no', '¬effusion']
+    ['effusion', 'large', 'no', '¬effusion']
     """
 
     _parameter_constraints: dict = {
@@ -64,7 +65,7 @@ class TermEncoder(TransformerMixin, BaseEstimator):
         ],
     }
 
-    def __init__(self, max_terms=300, *, min_df=3):
+    def __init__(self, max_terms=1000, *, min_df=3):
         self.max_terms = max_terms
         self.min_df = min_df
 
@@ -185,16 +186,17 @@ def _choose(found, n_reports, least, most):
         for term in set(terms):
             reports.setdefault(term, []).append(at)
     ranked = sorted(
-        (-len(rows) * (n_reports - len(rows)), -len(term), term)
+        (-len(rows) * (n_reports - len(rows)), term.count(" "), -len(term), term)
         for term, rows in reports.items()
         if len(rows) >= least and not _says_nothing(term)
     )
-    chosen, seen = [], set()
-    for _, _, term in ranked:
+    chosen, seen = [], {}
+    for *_, term in ranked:
         rows = tuple(reports[term])
-        if len(rows) == n_reports or rows in seen:
-            continue  # in every report, or in those of a longer term and no other
-        seen.add(rows)
+        alike = seen.setdefault(rows, [])
+        if len(rows) == n_reports or any(term in other or other in term for other in alike):
+            continue  # in every report, or a part of another term that never comes without it
+        alike.append(term)
         chosen.append(term)
         if len(chosen) == most:
             break

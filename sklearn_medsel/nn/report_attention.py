@@ -121,7 +121,7 @@ class MemberLinear(nn.Module):
 
     def __init__(self, n_members, n_inputs, n_outputs, *, bias=True):
         super().__init__()
-        weight = torch.randn(n_members, n_inputs, n_outputs) * n_inputs**-0.5
+        weight = torch.randn(n_members, n_inputs, n_outputs) * max(1, n_inputs) ** -0.5
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.zeros(n_members, 1, n_outputs)) if bias else None
 

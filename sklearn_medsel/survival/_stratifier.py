@@ -262,14 +262,14 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             self.risk_[test], self.group_[test] = part["risk"], part["group"]
             self.fold_[test] = number
         self.fold_cut_points_ = np.array([part["cuts"] for part in parts])
-        self.scores_ = pd.DataFrame([part["scores"] for part in parts])
-        self.concordance_ = float(self.scores_["concordance"].mean())
-        self.integrated_brier_score_ = float(self.scores_["brier"].mean())
-        self.integrated_brier_score_reference_ = float(self.scores_["brier_reference"].mean())
+        scores = pd.DataFrame([part["scores"] for part in parts])
+        self.concordance_ = float(scores["concordance"].mean())
+        self.integrated_brier_score_ = float(scores["brier"].mean())
+        self.integrated_brier_score_reference_ = float(scores["brier_reference"].mean())
         by_fold = pd.DataFrame([part["auc"] for part in parts])
-        self.auc_ = pd.DataFrame(
-            {"time": times, "auc": by_fold.mean(), "sd": by_fold.std(), "n_folds": by_fold.count()}
-        )
+        auc = {"time": times, "auc": by_fold.mean(), "sd": by_fold.std(), "n_folds": by_fold.count()}
+        # columns of plain arrays, which every format can store; the properties make tables of them
+        self._tables = {"scores": _columns(scores), "auc": _columns(pd.DataFrame(auc))}
 
     def _judge(self, y, base):
         """Cut points for new patients; curves, tests and hazard ratios of the held-out groups."""
@@ -284,14 +284,41 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             self.n_groups,
             [f"risk group {i} of {self.n_groups}" for i in range(1, self.n_groups + 1)],
         )
-        self.curves_ = {
-            name: kaplan_meier(y[self.group_ == place])
+        self._tables["curves"] = {
+            name: _columns(kaplan_meier(y[self.group_ == place]))
             for place, name in enumerate(self.group_names_)
         }
         self.logrank_ = logrank_test(y, self.group_)
         searched = isinstance(self.cut, str) and self.cut == "maxstat"
         self.maxstat_pvalue_ = maxstat_test(y, self.risk_).pvalue if searched else np.nan
-        self.hazard_ratios_ = hazard_ratios(y, self.group_, self.group_names_, base)
+        ratios = hazard_ratios(y, self.group_, self.group_names_, base)
+        self._tables["hazard_ratios"] = _columns(ratios)
+
+    @property
+    def scores_(self):
+        """Scores of every fold."""
+        return pd.DataFrame(self._found("scores"))
+
+    @property
+    def auc_(self):
+        """Time-dependent AUC of the held-out risks."""
+        return pd.DataFrame(self._found("auc"))
+
+    @property
+    def hazard_ratios_(self):
+        """Hazard ratio of every group but the lowest, alone and adjusted."""
+        return pd.DataFrame(self._found("hazard_ratios"))
+
+    @property
+    def curves_(self):
+        """Kaplan-Meier curve of every held-out group."""
+        return {name: pd.DataFrame(curve) for name, curve in self._found("curves").items()}
+
+    def _found(self, name):
+        tables = getattr(self, "_tables", {})
+        if name not in tables:
+            raise AttributeError(f"{type(self).__name__} is not fitted yet.")
+        return tables[name]
 
     def decision_function(self, X):
         """Predict the risk.
@@ -341,3 +368,8 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             Between 0 and 1; 0.5 is chance.
         """
         return concordance_index(y, self.decision_function(X))
+
+
+def _columns(table):
+    """Columns of a table as plain arrays."""
+    return {name: column.to_numpy() for name, column in table.items()}

@@ -1,0 +1,119 @@
+"""From a table to what a fusion takes: blocks, outcome, groups and names of the patients.
+
+Messages name columns, blocks and row positions (counted from 1 below the header), never a value.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sklearn_medsel._cli._columns import _check_complete, check_groups, check_survival, check_target
+from sklearn_medsel._cli._read_blocks import find_columns
+from sklearn_medsel._cli._roles import _check_present
+from sklearn_medsel._cli._tables import InputError
+
+
+@dataclass
+class Patients:
+    """A checked table of patients.
+
+    Attributes
+    ----------
+    X : DataFrame of shape (n_patients, n_columns)
+        The columns of the blocks; rows are numbered from 1, as in the table.
+    y : ndarray of shape (n_patients,)
+        Classes, numbers, or the structured array of event and time.
+    task : {"classification", "regression", "survival"}
+    outcome : str
+        What is predicted, in words.
+    blocks : list of (str, str, list of str)
+        Name, modality and columns.
+    base : str or None
+    groups : ndarray of shape (n_patients,), int, or None
+    ids : Series or None
+        How the table names the patients.
+    image_root : Path or None
+    remarks : list of str
+        What the user should know about the table.
+    """
+
+    X: pd.DataFrame
+    y: np.ndarray
+    task: str
+    outcome: str
+    blocks: list
+    base: str | None
+    groups: np.ndarray | None = None
+    ids: pd.Series | None = None
+    image_root: Path | None = None
+    remarks: list = field(default_factory=list)
+
+    @property
+    def names(self):
+        """Names of the blocks."""
+        return [name for name, _, _ in self.blocks]
+
+
+def assign_patients(frame, blocks, settings, image_root):
+    """Split a table into blocks, outcome and groups, and check each of them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    blocks : Blocks
+    settings : FuseSettings
+        With the names of the columns.
+    image_root : Path or None
+        Folder that paths of images are relative to; None where there are none.
+
+    Returns
+    -------
+    Patients
+
+    Raises
+    ------
+    InputError
+        Naming the column, the block or the rows, and the fix.
+    """
+    roles = {
+        f"--{role}": getattr(settings, role)
+        for role in ("target", "time", "event", "groups", "id")
+        if getattr(settings, role) is not None
+    }
+    for option, name in roles.items():
+        _check_present(frame, name, option)
+    _check_distinct(roles)
+    forbidden = {option: name for option, name in roles.items() if option != "--groups"}
+    found = find_columns(frame, blocks.blocks, settings.blocks, forbidden)
+    frame = frame.set_axis(pd.RangeIndex(1, len(frame) + 1), axis="index")
+    X = frame[[column for _, _, columns in found for column in columns]]
+    groups = ids = None
+    if settings.groups is not None:
+        groups = check_groups(frame[settings.groups], settings.folds)
+    if settings.id is not None:
+        _check_complete(frame[settings.id], "--id")
+        ids = frame[settings.id]
+    base = settings.base or blocks.base
+    if settings.target is None:
+        y = check_survival(frame[settings.event], frame[settings.time], settings.folds)
+        task, outcome = "survival", f"{settings.event} over {settings.time}"
+    else:
+        (y, task), outcome = check_target(frame[settings.target], settings), settings.target
+    patients = Patients(X, y, task, outcome, found, base, groups, ids, image_root)
+    taken = set(X.columns) | set(roles.values())
+    left = [column for column in frame.columns if column not in taken]
+    if left:
+        columns = "column is" if len(left) == 1 else "columns are"
+        patients.remarks.append(f"{len(left):,} {columns} in no block and not used.")
+    return patients
+
+
+def _check_distinct(roles):
+    """Refuse one column in two roles; patients may be grouped by what names them."""
+    seen = {}
+    for option, name in roles.items():
+        other = seen.setdefault(name, option)
+        if other != option and {other, option} != {"--groups", "--id"}:
+            raise InputError(f"column {name!r} is given twice: {other} and {option}")
