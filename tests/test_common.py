@@ -39,8 +39,8 @@ NO_TIME_SERIES = {
     "check_methods_subset_invariance": "a row alone has lost its past",
 }
 
-# Of estimators that take text or images, scikit-learn tests nothing by itself: these are its checks that need
-# no data. tests/test_report_*.py hold what it asks of fitted estimators.
+# Of estimators that take text or images, scikit-learn tests nothing by itself: these are its checks
+# that need no data. tests/test_report_*.py and test_image_*.py hold what it asks of fitted ones.
 TEXT = [ReportAttentionClassifier("hashing"), ReportEncoder("hashing"), ImageEncoder()]
 WITHOUT_DATA = [
     estimator_checks.check_do_not_raise_errors_in_init_or_set_params,

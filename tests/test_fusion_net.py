@@ -256,10 +256,10 @@ def test_training_does_not_bring_back_features_that_are_not_kept():
 
 
 def test_training_is_repeatable_and_leaves_the_global_generators():
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     first, again, other = (train(inputs(), outcome("binary"), seed=s) for s in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before[0])
-    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
     np.testing.assert_array_equal(first.oof, again.oof)
     assert not np.allclose(first.oof, other.oof)
 

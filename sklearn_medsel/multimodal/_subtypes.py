@@ -75,7 +75,7 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         of patients, and with patients of other clusters).
     patient_stability_ : ndarray of shape (n_patients,), float64
         Mean consensus of each patient with the others of the cluster.
-    cluster_centers_ : ndarray of shape (n_clusters_, n_features), float64
+    cluster_centers_ : ndarray of shape (n_clusters, n_features), float64
         Means of the clusters, in the representation.
     logrank_ : LogrankResult or None
         Test whether survival differs between the clusters, if `y` was a survival target and there
@@ -84,7 +84,7 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         The fitted representation.
     n_features_in_ : int
         Number of columns, without a representation.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if `X` had any and there is no representation.
 
     See Also

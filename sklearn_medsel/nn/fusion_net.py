@@ -39,6 +39,8 @@ class FusionNets(nn.Module):
     block_dropout : float, default=0.2
         How often a block is hidden from a row while training, so that the network learns to do
         without it. At least one block stays.
+    protected : int or None, default=None
+        Block that is never hidden.
     seed : int, default=0
         Seed of what is dropped.
     """
@@ -54,11 +56,13 @@ class FusionNets(nn.Module):
         n_interactions=4,
         dropout=0.3,
         block_dropout=0.2,
+        protected=None,
         seed=0,
     ):
         super().__init__()
         self.n_members, self.sizes, self.n_outputs = n_members, list(sizes), n_outputs
         self.block_dropout, self.n_interactions = block_dropout, n_interactions
+        self.protected = protected
         self.dropout = SeededDropout(dropout, seed)
         self.generator = torch.Generator().manual_seed(seed + 1)
         self.select = GroupSelection(n_members, sizes)
@@ -116,6 +120,8 @@ class FusionNets(nn.Module):
         if self.training and self.block_dropout and len(self.sizes) > 1:
             drawn = torch.rand(present.shape, generator=self.generator)
             kept = present * (drawn.to(present) > self.block_dropout)
+            if self.protected is not None:
+                kept[..., self.protected] = present[..., self.protected]
             present = torch.where(kept.sum(-1, keepdim=True) > 0, kept, present)
         return features, present, offset
 

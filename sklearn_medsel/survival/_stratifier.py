@@ -267,7 +267,12 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         self.integrated_brier_score_ = float(scores["brier"].mean())
         self.integrated_brier_score_reference_ = float(scores["brier_reference"].mean())
         by_fold = pd.DataFrame([part["auc"] for part in parts])
-        auc = {"time": times, "auc": by_fold.mean(), "sd": by_fold.std(), "n_folds": by_fold.count()}
+        auc = {
+            "time": times,
+            "auc": by_fold.mean(),
+            "sd": by_fold.std(),
+            "n_folds": by_fold.count(),
+        }
         # columns of plain arrays, which every format can store; the properties make tables of them
         self._tables = {"scores": _columns(scores), "auc": _columns(pd.DataFrame(auc))}
 
