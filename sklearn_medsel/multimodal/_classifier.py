@@ -29,8 +29,8 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
         drawn towards zero. ``"late"``: mean of the blocks' scores. ``"stacked"``: their weighted
         sum. ``"gated"``: the joint network alone. ``"concat"``: one ridge model of all blocks.
     n_features_to_select : int or None, default=None
-        Number of features to keep over all blocks, exactly. None keeps all, and calls those
-        selected that pass `fdr`.
+        Number of features to keep over all blocks, exactly; pairs of features then take no part in
+        predictions. None keeps all, and calls those selected that pass `fdr`.
     fdr : float, default=0.1
         Tolerated share of false features among the selected, against decoys, where no number is
         given.
@@ -52,7 +52,7 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
     max_epochs : int, default=60
         Steps of the joint network. 0 leaves it out.
     n_permutations : int, default=500
-        Permutations behind the p-values of interactions.
+        Permutations behind the p-values of interactions; at least 25 per pair of blocks are made.
     text_encoder : transformer, dict of str to transformer, or None, default=None
         How text becomes numbers; None: terms weighed by TF-IDF.
     image_encoder : transformer, dict of str to transformer, or None, default=None
@@ -105,8 +105,8 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
     -----
     Every step is learnt inside the training rows: imputation, categories, scaling, vocabulary,
     penalties, weights. Inner folds give every training patient a score by models that have not
-    seen them; all that is reported after the fit comes from these. Such scores are a little worse
-    than those of new patients, whose models had more to learn from.
+    seen them; all that is reported after the fit comes from these. The shares of the stages are
+    chosen on all training patients, so such scores may be a little too good where patients are few.
 
     A block that a patient lacks contributes nothing to their score. If the pattern of missing
     blocks alone predicts the outcome, a warning says so.
@@ -193,4 +193,5 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
         ndarray of shape (n,)
             Labels.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]

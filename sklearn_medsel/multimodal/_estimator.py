@@ -6,7 +6,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import check_random_state
@@ -28,7 +28,10 @@ from sklearn_medsel.multimodal._network import NetworkSettings
 from sklearn_medsel.multimodal._shapley import MAX_BLOCKS, all_sets
 
 
-class MultimodalEstimator(CallbackSupportMixin, BaseEstimator):
+_PER_PAIR = 25  # permutations, so that a p-value can pass the correction for the number of pairs
+
+
+class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     """Fit and explain a fusion of blocks; subclasses say what is predicted."""
 
     _parameter_constraints: dict = {
@@ -141,7 +144,11 @@ class MultimodalEstimator(CallbackSupportMixin, BaseEstimator):
             pair_folds = _inner_folds(outcome, groups, 2 * self.cv, rng)
             n_steps = count_steps(settings, len(self.blocks_))
             with progress(self, X, y, n_steps=n_steps, task_name="step") as step:
-                units = np.arange(len(outcome)) if groups is None else pd.factorize(groups)[0]
+                units = (
+                    np.arange(len(outcome))
+                    if groups is None
+                    else pd.factorize(np.asarray(groups))[0]
+                )
                 self._fused = fit_fused(
                     inputs, outcome, units, folds, pair_folds, settings, rng, _until_end(step)
                 )
@@ -186,7 +193,9 @@ class MultimodalEstimator(CallbackSupportMixin, BaseEstimator):
                 self.device,
                 base,
             ),
-            n_permutations=self.n_permutations,
+            n_permutations=max(
+                self.n_permutations, _PER_PAIR * len(blocks) * (len(blocks) - 1) // 2
+            ),
         )
 
     def _tell(self, inputs, outcome, X, y):
@@ -307,6 +316,32 @@ class MultimodalEstimator(CallbackSupportMixin, BaseEstimator):
                 for weight, term in zip(self._fused.weights, self._fused.terms, strict=True)
             ]
         return np.hstack(parts)
+
+    def fit_transform(self, X, y, groups=None):
+        """Fit, and give the representation of the same patients, held out.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, n_columns)
+            Patients.
+        y : array-like of shape (n,)
+            Outcome.
+        groups : array-like of shape (n,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, n_terms * n_scores), float64
+            As from `transform`, each patient's by models that did not see them: what was
+            memorised must not reach an estimator behind this one.
+        """
+        self.fit(X, y, groups)
+        return np.hstack(
+            [
+                weight * term.oof
+                for weight, term in zip(self._fused.weights, self._fused.terms, strict=True)
+            ]
+        )
 
     def get_feature_names_out(self, input_features=None):
         """Name the columns of `transform`.

@@ -30,10 +30,10 @@ def feature_table(fused, inputs, names, block_names):
         Sorted by importance within nothing: in the order of the features.
     """
     effects = 0.0
-    for weight, term in zip(fused.weights, fused.terms, strict=True):
-        effect = term.fold_effects(inputs, fused.fold) if weight else None
+    for weight, term in zip(fused.fold_weights, fused.terms, strict=True):
+        effect = term.fold_effects(inputs, fused.fold) if weight.any() else None
         if effect is not None:
-            effects = effects + weight * effect
+            effects = effects + weight[:, None, None] * effect
     n_folds, n_features = len(fused.kept) - 1, inputs.X.shape[1]
     effects = np.broadcast_to(effects, (n_folds, n_features, len(fused.constant)))
     effects = effects - effects.mean(axis=2, keepdims=True) * (effects.shape[2] > 1)

@@ -59,6 +59,8 @@ class Fused:
     terms : list of LinearTerm, NetworkTerm and PairTerm
     weights : list of float
         Of the terms.
+    fold_weights : list of ndarray of shape (F,)
+        The same, learnt without a fold.
     constant : ndarray of shape (K,)
     fold : ndarray of shape (n,), int
         Fold of each training patient.
@@ -74,6 +76,7 @@ class Fused:
 
     terms: list
     weights: list
+    fold_weights: list
     constant: np.ndarray
     fold: np.ndarray
     oof: np.ndarray
@@ -84,17 +87,16 @@ class Fused:
 
     def scores(self, inputs):
         """Fused scores (n, K) of new patients."""
-        return self._total(inputs, [term.scores(inputs) for term in self.terms])
+        total = np.zeros((len(inputs.X), len(self.constant))) + self.constant
+        for weight, term in zip(self.weights, self.terms, strict=True):
+            total += weight * term.scores(inputs)
+        return total
 
     def fold_scores(self, inputs):
         """Fused scores (n, K) of the training patients, by models that did not see them."""
-        parts = [term.fold_scores(inputs, self.fold) for term in self.terms]
-        return self._total(inputs, parts)
-
-    def _total(self, inputs, parts):
         total = np.zeros((len(inputs.X), len(self.constant))) + self.constant
-        for weight, part in zip(self.weights, parts, strict=True):
-            total += weight * part
+        for weight, term in zip(self.fold_weights, self.terms, strict=True):
+            total += weight[self.fold][:, None] * term.fold_scores(inputs, self.fold)
         return total
 
 
@@ -147,7 +149,7 @@ class _Fit:
         self.n_blocks = inputs.present.shape[1]
         self.kept = np.ones((len(folds) + 1, n_features), dtype=bool)
         self.offset = np.zeros((n, outcome.n_outputs))
-        self.terms, self.weights, self.interactions = [], [], []
+        self.terms, self.weights, self.fold_weights, self.interactions = [], [], [], []
         self.fold = np.zeros(n, dtype=int)
         for f, (_, held_out) in enumerate(folds):
             self.fold[held_out] = f
@@ -192,18 +194,23 @@ class _Fit:
         self._find_interactions()
         clear = _CLEAR / max(1, len(self.interactions))
         clear = [found.term for found in self.interactions if found.pvalue < clear]
-        if clear and self.settings.network.n_interactions:
+        # a number of features that was asked for is not to grow by those of pairs
+        allowed = self.settings.network.n_interactions and self.settings.n_features is None
+        if clear and allowed:
             self._add(clear, shrink=True)
+        else:
+            self.step()
         if self.settings.network.max_epochs:
             self._add([self._network()], shrink=True)
 
     def fuse_late(self):
         """Mean of the blocks' scores."""
         terms = [self._block(b, self.offset) for b in range(self.n_blocks)]
-        total = sum(term.oof for term in terms)
-        weight, _ = combine(total[:, :, None], self.outcome, self.offset)
+        total = sum(term.oof for term in terms)[:, :, None]
+        weight, fold_weights, said = self._weigh(total)
         self.terms, self.weights = terms, [float(weight[0])] * len(terms)
-        self.offset = weight[0] * total
+        self.fold_weights = [fold_weights[:, 0]] * len(terms)
+        self.offset = said
         self.step()
 
     def fuse_stacked(self):
@@ -224,20 +231,28 @@ class _Fit:
     def _add(self, terms, *, shrink, least=0.0):
         """Weigh a stage's terms, perhaps drawn towards zero, and go on from their scores."""
         scores = np.stack([term.oof for term in terms], axis=2)
-        weights, _ = combine(scores, self.outcome, self.offset, least=least)
-        # what the stage says of a fold, with weights that did not see it
-        said = np.zeros_like(self.offset)
-        for train, held_out in self.folds:
-            part = self.outcome.take(train)
-            learnt, _ = combine(scores[train], part, self.offset[train], least=least)
-            said[held_out] = scores[held_out] @ learnt
+        weights, fold_weights, said = self._weigh(scores, least=least)
         share = 1.0
         if shrink:
             share = shrunken_weight(self.outcome, self.offset, said, self.units)
         self.terms += terms
         self.weights += (share * weights).tolist()
+        self.fold_weights += list(share * fold_weights.T)
         self.offset = self.offset + share * said
         self.step()
+
+    def _weigh(self, scores, least=0.0):
+        """Weights (T,), those learnt without each fold (F, T), and what these say of it (n, K)."""
+        weights, _ = combine(scores, self.outcome, self.offset, least=least)
+        fold_weights, said = [], np.zeros_like(self.offset)
+        for train, held_out in self.folds:
+            part = self.outcome.take(train)
+            learnt = weights
+            if part.can_teach():
+                learnt, _ = combine(scores[train], part, self.offset[train], least=least)
+            fold_weights.append(learnt)
+            said[held_out] = scores[held_out] @ learnt
+        return weights, np.array(fold_weights), said
 
     def _expert(self, blocks, offset):
         """Ridge model of some blocks; of several, every feature counts alike."""
@@ -292,6 +307,7 @@ class _Fit:
         fused = Fused(
             self.terms,
             self.weights,
+            self.fold_weights,
             self.outcome.intercept(self.offset),
             self.fold,
             None,

@@ -147,8 +147,7 @@ def fit_network(inputs, outcome, offset, folds, kept, settings, random_state, on
     device = resolve_device(settings.device)
     with seeded(start_seed):
         net = _build(n_members, sizes, n_outputs, settings, drop_seed)
-    with torch.no_grad():
-        net.select.weight.mul_(torch.as_tensor(member_kept)[:, None])
+    net.select.keep(torch.as_tensor(member_kept))
     net.to(device)
     loss = _loss_of(outcome)
     train_by_adam(

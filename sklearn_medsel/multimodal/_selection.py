@@ -64,7 +64,7 @@ def feature_weights(coef, block):
     return np.sqrt(own * np.sqrt(mean_square)[block])
 
 
-def beat_decoys(inputs, outcome, penalty, units, rng, *, fdr, n_decoys=5):
+def beat_decoys(inputs, outcome, penalty, units, rng, *, fdr, n_decoys=10):
     """Features whose weight is larger than chance gives, by Benjamini and Hochberg.
 
     Decoys are the blocks with the patients in another order: they have the correlations of the
@@ -80,7 +80,7 @@ def beat_decoys(inputs, outcome, penalty, units, rng, *, fdr, n_decoys=5):
     rng : RandomState
     fdr : float
         Tolerated share of false ones among the features.
-    n_decoys : int, default=5
+    n_decoys : int, default=10
         Sets of decoys.
 
     Returns
@@ -101,12 +101,9 @@ def beat_decoys(inputs, outcome, penalty, units, rng, *, fdr, n_decoys=5):
         decoys.append(own[p:])
     decoys = np.array(decoys)
     qvalues = np.ones(p)
-    pvalues = np.empty(p)
-    for b in np.unique(inputs.block):
-        of = inputs.block == b
-        null = np.sort(decoys[:, of].ravel())
-        above = len(null) - np.searchsorted(null, real[of], side="left")
-        pvalues[of] = (1 + above) / (1 + len(null))
+    null = np.sort(decoys.ravel())
+    above = null.size - np.searchsorted(null, real, side="left")
+    pvalues = (1 + above) / (1 + null.size)
     order = np.argsort(pvalues, kind="stable")
     adjusted = pvalues[order] * p / np.arange(1, p + 1)
     qvalues[order] = np.minimum(1, np.minimum.accumulate(adjusted[::-1])[::-1])

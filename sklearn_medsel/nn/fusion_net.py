@@ -140,10 +140,15 @@ class GroupSelection(nn.Module):
         super().__init__()
         self.sizes = list(sizes)
         self.weight = nn.Parameter(torch.ones(n_members, 1, sum(sizes)))
+        self.register_buffer("kept", torch.ones(n_members, 1, sum(sizes)))
+
+    def keep(self, kept):
+        """Let each member see some features (M, p) only."""
+        self.kept.copy_(kept[:, None])
 
     def forward(self, features):
         """Weigh features (M, n, p)."""
-        return features * self.weight
+        return features * (self.weight * self.kept)
 
     @torch.no_grad()
     def shrink(self, amount):
