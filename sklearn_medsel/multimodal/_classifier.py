@@ -105,8 +105,9 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
     -----
     Every step is learnt inside the training rows: imputation, categories, scaling, vocabulary,
     penalties, weights. Inner folds give every training patient a score by models that have not
-    seen them; all that is reported after the fit comes from these. The shares of the stages are
-    chosen on all training patients, so such scores may be a little too good where patients are few.
+    seen them; all that is reported after the fit comes from these. Penalties and the shares of the
+    stages are chosen on all training patients, so such scores are a little too good, the more so
+    the fewer the patients and the more the blocks.
 
     A block that a patient lacks contributes nothing to their score. If the pattern of missing
     blocks alone predicts the outcome, a warning says so.

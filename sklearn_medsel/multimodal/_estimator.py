@@ -27,7 +27,6 @@ from sklearn_medsel.multimodal._inputs import Inputs
 from sklearn_medsel.multimodal._network import NetworkSettings
 from sklearn_medsel.multimodal._shapley import MAX_BLOCKS, all_sets
 
-
 _PER_PAIR = 25  # permutations, so that a p-value can pass the correction for the number of pairs
 
 

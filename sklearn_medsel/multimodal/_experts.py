@@ -93,16 +93,7 @@ def fit_expert(X, has, outcome, offset, folds, kept=None, scale=None, penalties=
             coefs[f], shifts[f] = _path(X, outcome, offset, rows, kept[f], scale, penalties)
             oof[:, held_out] = X[held_out] @ coefs[f] - shifts[f][:, None]
     oof *= has[:, None]
-    spread = np.sqrt((oof**2).mean(axis=(1, 2)))
-    spread[spread == 0] = np.inf
-    credence = _credence(outcome, offset, oof)
-    share = credence / spread
-    fold_share, said = np.empty((len(folds), len(penalties))), np.zeros(oof.shape[1:])
-    for f, (train, held_out) in enumerate(folds):
-        part = outcome.take(train)
-        believed = _credence(part, offset[train], oof[:, train]) if part.can_teach() else credence
-        fold_share[f] = believed / spread
-        said[held_out] = np.tensordot(fold_share[f], oof[:, held_out], 1)
+    share, credence = _shares(outcome, offset, oof)
     coef, shift = np.zeros(shape[1:]), np.zeros((len(penalties), outcome.n_outputs))
     rows = np.flatnonzero(has)
     if outcome.take(rows).can_teach():
@@ -110,21 +101,25 @@ def fit_expert(X, has, outcome, offset, folds, kept=None, scale=None, penalties=
     return Expert(
         np.tensordot(share, coef, 1),
         share @ shift,
-        np.einsum("fq,fqpk->fpk", fold_share, coefs),
-        np.einsum("fq,fqk->fk", fold_share, shifts),
-        said,
+        np.einsum("q,fqpk->fpk", share, coefs),
+        np.einsum("q,fqk->fk", share, shifts),
+        np.tensordot(share, oof, 1),
         float(np.exp(credence @ np.log(penalties))),
     )
 
 
-def _credence(outcome, offset, oof):
-    """How far each penalty is believed (q,): by the likelihood of its scores at their best scale.
+def _shares(outcome, offset, oof):
+    """How much of each penalty's scores goes into the expert, and how far each is believed.
 
-    The best penalty alone would depend on how the folds were drawn.
+    Scores are stretched to their best scale and believed by their likelihood, out of fold. The
+    best penalty alone would depend on how the folds were drawn. One choice for all folds: if each
+    made its own, their scores would not be on one scale, and later stages would learn less.
     """
-    losses = np.array([stretched_loss(outcome, offset, scores) for scores in oof])
+    fits = [stretched(outcome, offset, scores) for scores in oof]
+    losses, stretch = np.array(fits).T
     credence = np.exp(losses.min() - losses)
-    return credence / credence.sum()
+    credence /= credence.sum()
+    return credence * stretch, credence
 
 
 def _path(X, outcome, offset, rows, kept, scale, penalties):
@@ -137,10 +132,11 @@ def _path(X, outcome, offset, rows, kept, scale, penalties):
     return coef, X[rows].mean(axis=0) @ coef
 
 
-def stretched_loss(outcome, offset, scores):
-    """Smallest loss of offset + a * scores + constant over a >= 0."""
+def stretched(outcome, offset, scores):
+    """Smallest loss of offset + a * scores + constant over a >= 0, and that a."""
     weights, constant = combine(scores[:, :, None], outcome, offset, penalty=1e-6)
-    return outcome.row_losses(offset + scores * weights[0] + constant).sum()
+    total = offset + scores * weights[0] + constant
+    return outcome.row_losses(total).sum(), weights[0]
 
 
 def combine(scores, outcome, offset, *, penalty=1.0, least=0.0):
