@@ -176,7 +176,7 @@ def test_pickled_and_read_back(task):
     pd.testing.assert_frame_equal(back.modality_contributions_, model.modality_contributions_)
 
 
-@pytest.mark.parametrize("cls", set(CLASSES.values()), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", dict.fromkeys(CLASSES.values()), ids=lambda cls: cls.__name__)
 def test_unfitted(cls):
     model = clone(cls(BLOCKS, base="b", n_interactions=2))
     assert model.get_params()["base"] == "b"
