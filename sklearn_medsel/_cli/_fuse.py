@@ -71,11 +71,11 @@ def settings_from(arguments):
 def image_root(arguments):
     """Return the folder that paths of images are relative to: by default, that of the table."""
     if arguments.image_root is None:
-        return Path(arguments.table).resolve().parent
+        return str(Path(arguments.table).resolve().parent)
     root = Path(arguments.image_root).resolve()
     if not root.is_dir():
         raise InputError(f"--image-root {root}: there is no such folder")
-    return root
+    return str(root)  # text, so that a model with it can be stored
 
 
 def _command(arguments):

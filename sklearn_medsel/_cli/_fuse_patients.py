@@ -4,7 +4,6 @@ Messages name columns, blocks and row positions (counted from 1 below the header
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,7 +33,7 @@ class Patients:
     groups : ndarray of shape (n_patients,), int, or None
     ids : Series or None
         How the table names the patients.
-    image_root : Path or None
+    image_root : str or None
     remarks : list of str
         What the user should know about the table.
     """
@@ -47,7 +46,7 @@ class Patients:
     base: str | None
     groups: np.ndarray | None = None
     ids: pd.Series | None = None
-    image_root: Path | None = None
+    image_root: str | None = None
     remarks: list = field(default_factory=list)
 
     @property
@@ -65,7 +64,7 @@ def assign_patients(frame, blocks, settings, image_root):
     blocks : Blocks
     settings : FuseSettings
         With the names of the columns.
-    image_root : Path or None
+    image_root : str or None
         Folder that paths of images are relative to; None where there are none.
 
     Returns

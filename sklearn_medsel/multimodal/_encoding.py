@@ -69,7 +69,7 @@ class BlockEncoding:
         self.blocks = blocks
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
-        self.image_root = image_root
+        self.image_root = None if image_root is None else str(image_root)
 
     def __getstate__(self):
         """Leave out callables that chose columns: once fitted, the columns are known."""
