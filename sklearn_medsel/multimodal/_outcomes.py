@@ -100,13 +100,9 @@ class Binary(Outcome):
         p = expit(score)
         return (X.T * (p * (1 - p))) @ X
 
-    def curvature(self, scores):
-        """Second derivative of each patient's loss in its score (n,)."""
-        p = expit(scores[:, 0])
-        return p * (1 - p)
-
     def _slopes(self, scores):
-        return self.residual(scores).sum(0), np.array([self.curvature(scores).sum()])
+        p = expit(scores[:, 0])
+        return self.residual(scores).sum(0), np.array([(p * (1 - p)).sum()])
 
 
 class Classes(Outcome):
@@ -178,10 +174,6 @@ class Numbers(Outcome):
         """Second derivative of the loss in coefficients of `X`."""
         return X.T @ X
 
-    def curvature(self, scores):
-        """Second derivative of each patient's loss in its score (n,)."""
-        return np.ones(len(self.y))
-
     def _slopes(self, scores):
         return self.residual(scores).sum(0), np.array([float(len(self.y))])
 
@@ -221,7 +213,3 @@ class Survival(Outcome):
     def hessian(self, X, score):
         """Second derivative of the loss in coefficients of `X`."""
         return self._likelihood.hessian(X, score)
-
-    def curvature(self, scores):
-        """Second derivative of each patient's loss in its score (n,)."""
-        return self._likelihood.residuals(scores[:, 0])[1]
