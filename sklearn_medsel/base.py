@@ -32,6 +32,7 @@ __all__ = [
     "to_arrays",
     "to_tensor",
     "to_tensors",
+    "until_stopped",
 ]
 
 _SEED_LIMIT = 2**31 - 1
@@ -234,6 +235,18 @@ def progress(estimator, X=None, y=None, n_steps=None, *, task_name="step"):
 
     yield step
     context.call_on_fit_task_end(estimator=estimator, reconstruction_attributes={}, **data)
+
+
+def until_stopped(step):
+    """`step` that keeps saying that a callback asked to stop: what must be done goes on unseen."""
+    stopped = False
+
+    def step_once():
+        nonlocal stopped
+        stopped = stopped or bool(step())
+        return stopped
+
+    return step_once
 
 
 class TorchEstimator(CallbackSupportMixin, BaseEstimator):

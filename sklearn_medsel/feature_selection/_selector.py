@@ -12,7 +12,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import draw_seeds, progress
+from ..base import draw_seeds, progress, until_stopped
 from ._clusters import correlated_clusters
 from ._inputs import read_problem
 from ._outcome import TASKS
@@ -239,7 +239,7 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
         problem = read_problem(self, X, y, sample_weight, groups, seeds)
         self._check_request(problem)
         with progress(self, X, y, n_steps=self._count_steps(problem)) as step:
-            step = _until_stopped(step)
+            step = until_stopped(step)
             found = self._run(problem, step)
             self._keep(problem, found)
             self._choose(problem, found)
@@ -495,15 +495,3 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _until_stopped(step):
-    """`step` that keeps saying that a callback asked to stop: what must be done goes on unseen."""
-    stopped = False
-
-    def step_once():
-        nonlocal stopped
-        stopped = stopped or bool(step())
-        return stopped
-
-    return step_once

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_medsel.base import one_blas_thread, one_thread, progress
+from sklearn_medsel.base import one_blas_thread, one_thread, progress, until_stopped
 from sklearn_medsel.multimodal._encoding import BlockEncoding, check_availability
 from sklearn_medsel.multimodal._found import (
     feature_table,
@@ -149,7 +149,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
                     else pd.factorize(np.asarray(groups))[0]
                 )
                 self._fused = fit_fused(
-                    inputs, outcome, units, folds, pair_folds, settings, rng, _until_end(step)
+                    inputs, outcome, units, folds, pair_folds, settings, rng, until_stopped(step)
                 )
             self._tell(inputs, outcome, X, y)
         return self
@@ -398,15 +398,3 @@ def _inner_folds(outcome, groups, n_splits, rng):
         return list(splitter.split(units, units))
     splitter = StratifiedGroupKFold(**settings) if is_even else GroupKFold(n_splits)
     return list(splitter.split(units, units, groups))
-
-
-def _until_end(step):
-    """`step` that keeps saying that a callback asked to stop: what must be done goes on unseen."""
-    stopped = False
-
-    def step_once():
-        nonlocal stopped
-        stopped = stopped or bool(step())
-        return stopped
-
-    return step_once

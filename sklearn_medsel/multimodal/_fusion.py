@@ -16,6 +16,7 @@ from sklearn_medsel.multimodal._network import fit_network
 from sklearn_medsel.multimodal._pairs import find_interaction
 from sklearn_medsel.multimodal._parts import LinearTerm
 from sklearn_medsel.multimodal._selection import beat_decoys, keep_exactly
+from sklearn_medsel.multimodal._units import fold_of_rows
 
 _CLEAR = 0.05  # p-value, over all pairs of blocks, of pairs that take part in the prediction
 _LEAST_OF_BASE = 0.05
@@ -150,9 +151,7 @@ class _Fit:
         self.kept = np.ones((len(folds) + 1, n_features), dtype=bool)
         self.offset = np.zeros((n, outcome.n_outputs))
         self.terms, self.weights, self.fold_weights, self.interactions = [], [], [], []
-        self.fold = np.zeros(n, dtype=int)
-        for f, (_, held_out) in enumerate(folds):
-            self.fold[held_out] = f
+        self.fold = fold_of_rows(folds, n)
 
     # -- features ------------------------------------------------------------------------------
 

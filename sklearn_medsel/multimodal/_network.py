@@ -12,6 +12,7 @@ import torch
 from sklearn_medsel._training import Rows, train_by_adam
 from sklearn_medsel.base import draw_seeds, resolve_device, seeded, to_arrays, to_tensor, to_tensors
 from sklearn_medsel.multimodal._outcomes import Binary, Classes, Numbers
+from sklearn_medsel.multimodal._units import fold_of_rows
 from sklearn_medsel.nn.fusion_net import FusionNets
 from sklearn_medsel.nn.losses import (
     binary_cross_entropy,
@@ -169,11 +170,7 @@ def fit_network(inputs, outcome, offset, folds, kept, settings, random_state, on
     )
     blocks = tuple(range(len(sizes)))
     term = NetworkTerm("network", blocks, to_arrays(net), len(folds), columns, sizes, settings)
-    term.oof = np.zeros((n, n_outputs))
-    fold = np.zeros(n, dtype=int)
-    for f, (_, held_out) in enumerate(folds):
-        fold[held_out] = f
-    term.oof = term.fold_scores(inputs, fold)
+    term.oof = term.fold_scores(inputs, fold_of_rows(folds, n))
     return term
 
 

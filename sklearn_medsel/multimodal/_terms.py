@@ -4,7 +4,6 @@ import re
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
@@ -12,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_medsel.text._polarity import MARK, sentence_terms
-from sklearn_medsel.text._reports import check_reports, is_missing
+from sklearn_medsel.text._reports import read_column
 from sklearn_medsel.text._sentences import split_sentences
 from sklearn_medsel.text._terms import tfidf
 
@@ -166,12 +165,7 @@ class TermEncoder(TransformerMixin, BaseEstimator):
 
 def _read(X):
     """Terms of each report, and which reports have text."""
-    column = X.iloc[:, 0] if isinstance(X, pd.DataFrame) and X.shape[1] == 1 else X
-    if isinstance(column, np.ndarray) and column.ndim == 2 and column.shape[1] == 1:
-        column = column[:, 0]
-    if isinstance(column, list | pd.Series | np.ndarray):
-        column = ["" if is_missing(value) else value for value in column]
-    texts = check_reports(column).current
+    texts = read_column(X).current
     found = []
     for text in texts:
         sentences = [text[start:end] for start, end, _ in split_sentences(text)]

@@ -1,4 +1,7 @@
-"""Rows that belong together: patients with several rows change places whole, and count once."""
+"""Rows that belong together, in a patient or in a fold.
+
+Patients with several rows change places whole, and count once.
+"""
 
 import numpy as np
 
@@ -40,3 +43,11 @@ def summed(values, units):
     total = np.zeros((*values.shape[:-1], unit.max() + 1))
     np.add.at(total, (..., unit), values)
     return total
+
+
+def fold_of_rows(folds, n):
+    """Which fold holds each of n rows out (n,)."""
+    fold = np.zeros(n, dtype=int)
+    for f, (_, held_out) in enumerate(folds):
+        fold[held_out] = f
+    return fold

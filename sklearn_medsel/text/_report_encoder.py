@@ -3,7 +3,6 @@
 from numbers import Integral
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.decomposition import PCA
@@ -20,7 +19,7 @@ from sklearn_medsel.text._reading import (
     kept_fingerprint,
     same_encoder,
 )
-from sklearn_medsel.text._reports import Reports, check_reports, is_missing
+from sklearn_medsel.text._reports import read_column
 
 _POOLINGS = ("mean", "max")
 _STEPS = 10
@@ -122,7 +121,7 @@ class ReportEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         unknown = [name for name in self.pooling if name not in _POOLINGS]
         if unknown or not len(self.pooling):
             raise ValueError(f"pooling must name some of {_POOLINGS}, got {tuple(self.pooling)!r}.")
-        reports = _check(X)
+        reports = read_column(X)
         encoder = choose_encoder(self.encoder, reports, device=self.device)
         self.encoder_name_, self._fingerprint = encoder.name, kept_fingerprint(encoder)
         with progress(self, X, y, n_steps=_STEPS) as step:
@@ -152,7 +151,7 @@ class ReportEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             Pooled components, then the number of sentences and the share of them with a denial.
         """
         check_is_fitted(self)
-        reports = _check(X)
+        reports = read_column(X)
         encoder = same_encoder(
             self.encoder, self.encoder_name_, self._fingerprint, device=self.device
         )
@@ -189,17 +188,6 @@ class ReportEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _check(X):
-    """Check reports, missing ones taken for empty ones."""
-    column = X.iloc[:, 0] if isinstance(X, pd.DataFrame) and X.shape[1] == 1 else X
-    if isinstance(column, np.ndarray) and column.ndim == 2 and column.shape[1] == 1:
-        column = column[:, 0]
-    if isinstance(column, list | pd.Series | np.ndarray):
-        column = ["" if is_missing(value) else value for value in column]
-    reports = check_reports(column)
-    return Reports(reports.current)
 
 
 def _pool(vectors, sizes, how):

@@ -137,3 +137,13 @@ def _texts(values, name, *, may_miss=False):
 def is_missing(value):
     """Tell whether a single value stands for a missing one: None, NaN, NA or NaT."""
     return pd.api.types.is_scalar(value) and bool(pd.isna(value))
+
+
+def read_column(X):
+    """Reports in a column of a table, as a transformer gets it; missing ones taken for empty."""
+    column = X.iloc[:, 0] if isinstance(X, pd.DataFrame) and X.shape[1] == 1 else X
+    if isinstance(column, np.ndarray) and column.ndim == 2 and column.shape[1] == 1:
+        column = column[:, 0]
+    if isinstance(column, list | pd.Series | np.ndarray):
+        column = ["" if is_missing(value) else value for value in column]
+    return Reports(check_reports(column).current)
