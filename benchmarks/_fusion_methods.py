@@ -16,8 +16,9 @@ PARTS = (
     "nn/fusion_net.py",
     "feature_selection/_baseline_models.py",
     "feature_selection/_cox_linear.py",
-    "feature_selection/_partial_likelihood.py",
+    "survival/_partial_likelihood.py",
     "survival/_concordance.py",
+    "_folds.py",
     "base.py",
 )
 RULES = {"ridge": "ridge", "LASSO": "lasso", "random forest": "forest"}

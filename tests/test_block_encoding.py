@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.metrics import roc_auc_score
 
 from sklearn_medsel import ReportEncoder
-from sklearn_medsel.multimodal._encoding import BlockEncoding, check_availability
+from sklearn_medsel.multimodal._availability import check_availability
+from sklearn_medsel.multimodal._encoding import BlockEncoding
 from sklearn_medsel.multimodal._table import TableEncoder
 from sklearn_medsel.survival import concordance_index, make_survival_y
 
@@ -187,6 +188,17 @@ def test_order_and_company_do_not_matter(order, seed, rows):
     assert present.shape == (N // 2, 2)
 
 
+@pytest.mark.parametrize("dtype", [object, "int64", "float64", "Int64"])
+def test_grades_that_are_numbers_by_themselves(dtype):
+    """Of one patient, a file that holds "0" gives a number."""
+    encoder = TableEncoder().fit(pd.DataFrame({"her2": [0, "1+", "2+", "3+"] * 5}))
+    assert encoder.kinds_ == ["grade"]
+    as_words = encoder.transform(pd.DataFrame({"her2": ["0", "3+"]}))[0]
+    assert as_words[0] < 0 < as_words[1]
+    as_number = encoder.transform(pd.DataFrame({"her2": pd.Series([0], dtype=dtype)}))[0]
+    np.testing.assert_array_equal(as_number, as_words[:1])
+
+
 def test_test_rows_do_not_change_what_was_learnt():
     table = make_table()
     encoder = TableEncoder().fit(table.iloc[:60])
@@ -213,6 +225,7 @@ def test_faults_of_a_table_name_block_column_and_row():
         (TableEncoder("clin").fit, secret, "'clin', column 'age' holds numbers, and.*row 'p3'"),
         (encoder.transform, table.assign(crp=np.inf), "'clin', column 'crp' is infinite at rows"),
         (TableEncoder("clin").fit, table.assign(crp=-np.inf), "'clin', column 'crp' is infinite"),
+        (TableEncoder("clin").fit, table.assign(crp=-(10**400)), "column 'crp' is infinite"),
         (TableEncoder("clin").fit, table.assign(d=pd.Timestamp("2020")), "column 'd' holds dates"),
         (TableEncoder("clin").fit, table.assign(d=datetime.date(2020, 1, 2)), "'d' .*type date"),
         (TableEncoder("clin").fit, table.assign(d=[[1]] * N), "column 'd' .*type list at rows"),
@@ -402,3 +415,5 @@ def test_availability_that_predicts_y_is_reported(kind):
     }[kind]
     assert f"{figure:.2f}" in messages[0]
     assert check_availability(present[rng.permutation(200)], ["s", "r", "c"], kind, y) == []
+    if kind != "survival":  # a column, as a DataFrame gives it
+        assert check_availability(present, ["scan", "rna", "clin"], kind, y[:, None]) == messages

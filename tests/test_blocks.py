@@ -50,6 +50,13 @@ def test_columns_are_chosen_as_by_a_column_transformer(columns, expected):
     assert resolve_blocks([("b", "table", columns)], X) == [Block("b", "table", tuple(expected))]
 
 
+def test_labels_that_are_numbers_are_of_python():
+    X = pd.DataFrame(np.zeros((1, 3)), columns=[10, 11, 12])
+    (block,) = resolve_blocks([("a", "table", [0, -1])], X)
+    assert block.columns == (10, 12)
+    assert {type(label) for label in block.columns} == {int}
+
+
 def test_a_column_called_like_a_pattern_is_that_column():
     frame = X.rename(columns={"sex": "rna__*"})
     assert resolve_blocks([("b", "table", "rna__*")], frame)[0].columns == ("rna__*",)

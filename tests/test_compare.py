@@ -35,7 +35,7 @@ from sklearn_medsel.feature_selection._cox_linear import (
     lasso_path,
     ridge_path,
 )
-from sklearn_medsel.feature_selection._partial_likelihood import PartialLikelihood
+from sklearn_medsel.survival._partial_likelihood import PartialLikelihood
 
 # The tuned ridge that follows a selector by default takes most of the time; where it does not
 # matter, the tests use a plain one.

@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_medsel.datasets import make_patients
 from sklearn_medsel.feature_selection._compare_fold import corrected_paired_ttest
+from sklearn_medsel.image import ImageEncoder
 from sklearn_medsel.multimodal import MultimodalClassifier, _compare_models
 from sklearn_medsel.multimodal._blocks import resolve_blocks
 from sklearn_medsel.multimodal._compare import compare_fusions
@@ -144,6 +145,41 @@ def test_folds_keep_groups_and_reach_fit():
         np.testing.assert_array_equal(groups[positions], given_groups)
         outside = np.setdiff1d(np.arange(60), positions)
         assert not set(groups[positions]) & set(groups[outside])
+
+
+def test_fold_without_events_among_those_left_out():
+    data = patients(60)
+    event, train, test = np.arange(60) < 40, np.arange(40), np.arange(40, 60)
+    y = make_survival_y(event, np.arange(1, 61.0))
+    table, folds = compare_fusions(
+        data.X,
+        y,
+        BLOCKS,
+        cv=[(train, test), (np.arange(0, 60, 2), np.arange(1, 60, 2))],
+        fusions=["concat"],
+        random_state=0,
+        return_folds=True,
+    )
+    assert folds.set_index("fold")["concordance"].groupby("fold").count().tolist() == [0, 5]
+    assert table["concordance"].notna().all()
+
+
+@pytest.mark.parametrize(
+    "y", [np.repeat([0, 1], 30), make_survival_y(np.arange(60) > 29, [1.0] * 60)]
+)
+def test_fold_with_nothing_to_learn(y):
+    folds = [(np.arange(0, 60, 2), np.arange(1, 60, 2)), (np.arange(30), np.arange(30, 60))]
+    with pytest.raises(ValueError, match=r"fold 1 of cv has no .* among its 30 training patients"):
+        compare_fusions(patients(60).X, y, BLOCKS, cv=folds)
+
+
+def test_whole_numbers_are_no_classes_to_encoders():
+    data = patients(60, task="regression")
+    days = np.arange(60)  # each once: as classes too rare, and no encoder is told the task
+    blocks = [BLOCKS[0], ("image", "image", "image__ct")]
+    encoder = ImageEncoder(16, n_components=1, cv=2, max_epochs=1, random_state=0)
+    model = BlockBaseline(blocks, task="regression", image_encoder=encoder).fit(data.X, days)
+    assert model._encoding.names_[1][0] == "prediction"
 
 
 def test_given_folds_and_model():

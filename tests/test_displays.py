@@ -24,6 +24,8 @@ from sklearn_medsel.inspection import (
 )
 from sklearn_medsel.inspection._path import spread
 from sklearn_medsel.inspection._plotting import shorten
+from sklearn_medsel.multimodal import MultimodalCox
+from sklearn_medsel.survival import make_survival_y
 
 mpl = pytest.importorskip("matplotlib")
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -277,6 +279,23 @@ def test_importance_says_what_the_sign_means(task, label):
     del selector.classes_
     legend = FeatureImportanceDisplay.from_estimator(selector).ax_.get_legend()
     assert label in [text.get_text() for text in legend.get_texts()]
+
+
+def test_importance_of_a_fusion():
+    names = [f"{letter}__{i}" for letter in "ab" for i in range(4)]
+    frame = X.set_axis(names, axis=1)
+    outcome = make_survival_y(np.ones(60, bool), np.exp(-X["gene 5"].to_numpy()))
+    blocks = [("a", "table", "a__*"), ("b", "table", "b__*")]
+    model = MultimodalCox(blocks, n_features_to_select=1, max_epochs=0, random_state=0)
+    model = model.fit(frame, outcome)
+    display = draw(FeatureImportanceDisplay.from_estimator(model, n_features=3))
+    assert row_names(display.ax_)[0] == "b__1"
+    np.testing.assert_array_equal(display.importances, model.feature_importances_["importance"])
+    assert display.selected.sum() == 1
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert "higher risk" in labels
+    display = FeatureImportanceDisplay.from_estimator(model, feature_names=list("stuvwxyz"))
+    assert row_names(display.ax_)[0] == "x"
 
 
 def test_features_without_importance_are_left_out():

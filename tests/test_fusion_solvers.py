@@ -10,14 +10,14 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from sklearn_medsel.feature_selection._cox_linear import ridge_path as cox_ridge_path
-from sklearn_medsel.feature_selection._partial_likelihood import PartialLikelihood
 from sklearn_medsel.multimodal._experts import combine, fit_expert, shrunken_weight
 from sklearn_medsel.multimodal._inputs import Inputs
 from sklearn_medsel.multimodal._outcomes import Binary, Classes, Numbers, Survival
 from sklearn_medsel.multimodal._ridge import ridge_path
 from sklearn_medsel.multimodal._selection import keep_exactly
-from sklearn_medsel.multimodal._shapley import all_sets, shapley_values
+from sklearn_medsel.multimodal._shapley import MAX_BLOCKS, all_sets, shapley_values
 from sklearn_medsel.multimodal._units import permuted, summed
+from sklearn_medsel.survival._partial_likelihood import PartialLikelihood
 
 KINDS = ["binary", "classes", "numbers", "survival"]
 SHAPES = [(40, 6), (25, 60)]
@@ -415,3 +415,10 @@ def test_shares_of_many_games_at_once():
     assert shares.shape == (3, 6)
     alone = shapley_values({s: v[4] for s, v in worth.items()}, 3)
     np.testing.assert_allclose(shares[:, 4], alone)
+
+
+def test_too_many_blocks_are_refused_at_once():
+    assert len(all_sets(MAX_BLOCKS)) == 2**MAX_BLOCKS
+    for explain in (all_sets, lambda n_blocks: shapley_values({}, n_blocks)):
+        with pytest.raises(ValueError, match=rf"60 blocks .* at most {MAX_BLOCKS}"):
+            explain(60)

@@ -364,7 +364,7 @@ def test_progress_is_told_and_may_stop(data):
             self.n += 1
             return self.n == self.stop_after
 
-    from sklearn_medsel.image._encoder import _Clock
+    from sklearn_medsel.image._crossfit import _Clock
 
     counter = Counter(stop_after=2)
     clock = _Clock(counter)

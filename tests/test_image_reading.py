@@ -148,6 +148,50 @@ def test_dicom_table_frames_and_colour():
     np.testing.assert_allclose(grey(make_dicom(colours, **kind)), 0.299, atol=1e-5)
 
 
+def compressed(content, syntax=None):
+    """Run-length encode a DICOM file; `syntax` is what it says of itself instead."""
+    import pydicom
+
+    ds = pydicom.dcmread(io.BytesIO(content))
+    ds.compress(pydicom.uid.RLELossless)
+    ds.file_meta.TransferSyntaxUID = syntax or ds.file_meta.TransferSyntaxUID
+    stream = io.BytesIO()
+    ds.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()
+
+
+def test_dicom_that_is_run_length_encoded():
+    np.testing.assert_array_equal(grey(compressed(make_dicom(STORED))), grey(make_dicom(STORED)))
+    frames = np.random.default_rng(0).integers(0, 255, (5, 8, 6)).astype(np.uint8)
+    colours = np.random.default_rng(0).integers(0, 255, (8, 6, 3)).astype(np.uint8)
+    kind = dict(SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
+    for plain in (make_dicom(frames, NumberOfFrames=5), make_dicom(colours, **kind)):
+        assert compressed(plain) != plain
+        np.testing.assert_allclose(grey(compressed(plain)), grey(plain), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [
+        ("1.2.840.10008.1.2.4.80", "JPEG-LS Lossless Image Compression"),
+        ("1.2.840.10008.1.2.4.100", "MPEG2 Main Profile"),
+        ("1.2.3.19500102", "an unknown transfer syntax"),  # may be made of anything
+    ],
+)
+def test_dicom_without_a_decoder(syntax, name, monkeypatch):
+    content = compressed(make_dicom(STORED), syntax)
+    decoders = pytest.importorskip("pydicom.pixels.decoders")
+    # whatever is installed here
+    monkeypatch.setattr(decoders.JPEGLSLosslessDecoder, "_available", {})
+    with pytest.raises(ValueError, match=f"compressed by {name}.*decode: install") as error:
+        read_images(pd.Series([None, content], index=["a", "b"], name="scan"), size=8)
+    text = str(error.value)
+    assert text.startswith("column 'scan': the image at row 'b' is a DICOM file")
+    assert not any(word in text for word in ("SECRET", "Smith", "Jane", "19500102"))
+    assert error.value.__cause__ is None
+    assert error.value.__suppress_context__
+
+
 def make_nifti(voxels, affine=None, kind="Nifti1Image"):
     nibabel = pytest.importorskip("nibabel", reason="reading NIfTI needs nibabel (extra 'image')")
     image = getattr(nibabel, kind)(voxels, np.eye(4) if affine is None else affine)

@@ -81,6 +81,18 @@ def draw(display):
     return display
 
 
+@pytest.mark.parametrize("least", [0.0, -1e-13])
+def test_shares_of_nothing_have_a_plain_axis(least):
+    table = pd.DataFrame({"block": ["clinical", "genes"], "importance": [0.0, least]})
+    display = ModalityImportanceDisplay.from_table(table)
+    draw(display)
+    low, high = display.ax_.get_xlim()
+    assert low == 0
+    assert 0.1 < high < 0.2
+    assert display.ax_.xaxis.get_offset_text().get_text() == ""
+    assert [text.get_text() for text in display.ax_.texts] == ["0.000", "0.000"]
+
+
 def texts(ax):
     return [text.get_text() for text in ax.texts]
 

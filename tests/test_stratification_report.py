@@ -137,6 +137,48 @@ def test_factors_without_importances(cohort):
     assert "names no factors" in stratification_report(stratifier, *cohort)
 
 
+class Doubtful(Fused):
+    """Selects nothing, or words only."""
+
+    def __init__(self, fdr=None, selected=False, features=("age", "TP53", "word", "stage_II", "x")):
+        self.fdr, self.selected, self.features = fdr, selected, features
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        found = {"feature": list(self.features), "selected": self.selected}
+        self.feature_importances_ = self.feature_importances_.assign(**found)
+        return self
+
+
+def test_factors_that_were_not_selected_are_labelled(cohort):
+    X, _ = cohort
+    stratifier = fit(Doubtful(0.05), cohort)
+    rows, source, n_elsewhere = factor_rows(stratifier, X)
+    names = [re.sub("<[^>]*>", "", str(row[0])) for row in rows]
+    assert (source, n_elsewhere, names[:2]) == ("unselected", 0, ["age", "TP53"])
+    page = stratification_report(stratifier, *cohort)
+    assert "No feature passed the false-discovery rate of 0.05. These are the most imp" in page
+    assert "importance (not selected)" in page
+    assert "names no factors" not in page
+    assert "The model selected no feature." in stratification_report(
+        fit(Doubtful(), cohort), *cohort
+    )
+
+
+@pytest.mark.parametrize(
+    ("selected", "words"),
+    [
+        (True, "5 selected factors (such as words or image regions) cannot be described"),
+        (False, "No feature passed the false-discovery rate of 0.1."),
+    ],
+)
+def test_factors_that_are_no_columns(selected, words, cohort):
+    page = stratification_report(fit(Doubtful(0.1, selected, "vwxyz"), cohort), *cohort)
+    assert words in page
+    assert "These are the numeric columns whose ranks go most with the groups." in page
+    assert "names no factors" not in page
+
+
 def test_small_groups_are_left_out(cohort):
     X, _ = cohort
     stratifier = fit(Age(), cohort, cut=(0.98,))

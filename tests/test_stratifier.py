@@ -104,6 +104,13 @@ def test_attributes_are_those_of_the_parts(fitted):
     assert stratifier.integrated_brier_score_ < stratifier.integrated_brier_score_reference_ - 0.01
 
 
+def test_names_of_one_are_not_those_of_another(fitted):
+    _, X, y = fitted
+    stratifier, other = (RiskStratifier(Linear(), random_state=0).fit(X, y) for _ in range(2))
+    stratifier.group_names_[0] = "another"
+    assert other.group_names_ == ["low risk", "high risk"]
+
+
 def test_groups_are_balanced_although_every_fit_has_another_constant(fitted):
     stratifier, X, _ = fitted
     assert np.bincount(stratifier.group_).min() > 35

@@ -1,8 +1,8 @@
 """The last sections of the page of ``forecast``: safety, notes and settings."""
 
 from sklearn_medsel._cli._forecast_folds import OURS
-from sklearn_medsel._cli._report import versions
-from sklearn_medsel._html import section, table, tag
+from sklearn_medsel._cli._settings_section import notes_and_settings
+from sklearn_medsel._html import section, tag
 
 SAFETY = (
     "This page is for research. It is not a medical device: no beam may be steered, held or "
@@ -56,26 +56,8 @@ def settings_section(results):
         ("coverage", f"{settings.coverage:g}"),
         ("seed", settings.seed),
         ("seconds of one fit", _seconds(results)),
-        ("made", f"{results.created:%Y-%m-%d %H:%M}"),
-        ("versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
     ]
-    return section(
-        "settings",
-        "Notes, settings and versions",
-        tag("ul", [tag("li", note) for note in motion.remarks]) if motion.remarks else None,
-        [
-            tag("h3", "Warnings of other libraries"),
-            tag("ul", [tag("li", warning) for warning in results.warnings]),
-        ]
-        if results.warnings
-        else None,
-        table(
-            ["setting", "value"],
-            [[name, value] for name, value in listed if value != ""],
-            caption="Settings and versions",
-            wrapped={1},
-        ),
-    )
+    return notes_and_settings(results, motion.remarks, listed)
 
 
 def _seconds(results):

@@ -1,7 +1,7 @@
 """What was done, and with which settings: two sections of the page of ``fuse``."""
 
-from sklearn_medsel._cli._report import versions
-from sklearn_medsel._html import section, table, tag
+from sklearn_medsel._cli._settings_section import notes_and_settings
+from sklearn_medsel._html import section, tag
 
 DISCLAIMER = (
     "This page is for research. It is not a medical device and must not guide the treatment of a "
@@ -49,7 +49,6 @@ def done_section(results, note):
 def settings_section(results):
     """List notes, settings, blocks and versions."""
     settings, patients = results.settings, results.patients
-    notes = [*patients.remarks, *results.remarks]
     is_survival = patients.task == "survival"
     listed = [
         ("table", settings.table),
@@ -64,23 +63,6 @@ def settings_section(results):
         ("risk groups", f"{settings.n_groups}, by {settings.cut}" if is_survival else ""),
         ("cross-validation", f"{settings.cv} folds"),
         ("seed", settings.seed),
-        ("made", f"{results.created:%Y-%m-%d %H:%M}"),
-        ("versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
     ]
-    return section(
-        "settings",
-        "Notes, settings and versions",
-        tag("ul", [tag("li", note) for note in notes]) if notes else None,
-        [
-            tag("h3", "Warnings"),
-            tag("ul", [tag("li", warning) for warning in results.warnings]),
-        ]
-        if results.warnings
-        else None,
-        table(
-            ["setting", "value"],
-            [[name, value] for name, value in listed if value != ""],
-            caption="Settings and versions",
-            wrapped={1},
-        ),
-    )
+    notes = [*patients.remarks, *results.remarks]
+    return notes_and_settings(results, notes, listed, warned="Warnings")

@@ -2,9 +2,9 @@
 
 import math
 
-from sklearn_medsel._cli._report import versions
 from sklearn_medsel._cli._reports_job import OURS
 from sklearn_medsel._cli._reports_output import METRICS, headline, promise, verdict
+from sklearn_medsel._cli._settings_section import notes_and_settings
 from sklearn_medsel._html import Markup, p_value, picture_element, section, table, tag
 from sklearn_medsel._page import document
 from sklearn_medsel.inspection import _report_html
@@ -189,7 +189,6 @@ def _reports(results, kind):
 
 def _settings(results):
     settings = results.settings
-    notes = [*results.table.remarks]
     listed = [
         ("table", settings.table),
         ("SHA-256 of the table", results.digest),
@@ -202,26 +201,8 @@ def _settings(results):
         ("recall target", settings.recall_target or "none: best F1"),
         ("cross-validation", f"{settings.cv} folds, {_times(settings.repeats)}"),
         ("seed", settings.seed),
-        ("made", f"{results.created:%Y-%m-%d %H:%M}"),
-        ("versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
     ]
-    return section(
-        "settings",
-        "Notes, settings and versions",
-        tag("ul", [tag("li", note) for note in notes]) if notes else None,
-        [
-            tag("h3", "Warnings of other libraries"),
-            tag("ul", [tag("li", warning) for warning in results.warnings]),
-        ]
-        if results.warnings
-        else None,
-        table(
-            ["setting", "value"],
-            [[name, value] for name, value in listed if value != ""],
-            caption="Settings and versions",
-            wrapped={1},
-        ),
-    )
+    return notes_and_settings(results, results.table.remarks, listed)
 
 
 def _score(mean, sd):

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import clone
 from sklearn.impute import SimpleImputer
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
+
+from sklearn_medsel._folds import even_folds
 
 _N_FALLBACK = 10
 
@@ -66,9 +67,7 @@ def out_of_fold_risk(selector, samples, *, cv, random_state, n_jobs=None, on_fol
     from sklearn_medsel.survival import logrank_test
 
     event = samples.survival["event"]
-    kind = StratifiedKFold if samples.groups is None else StratifiedGroupKFold
-    folds = kind(cv, shuffle=True, random_state=random_state)
-    folds = list(folds.split(np.zeros((len(event), 1)), event, samples.groups))
+    folds = even_folds(event, samples.groups, cv, random_state)
     results = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_predict_fold)(selector, samples, train, test) for train, test in folds
     )

@@ -5,16 +5,11 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.model_selection import (
-    GroupKFold,
-    KFold,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    check_cv,
-)
+from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
+from sklearn_medsel._folds import even_folds
 from sklearn_medsel._validation import check_survival_y, is_survival_y, list_rows
 from sklearn_medsel.survival import make_survival_y
 
@@ -168,18 +163,17 @@ def make_folds(y, task, cv, n_repeats, groups, random_state):
     """
     groups = _check_groups(groups, len(y))
     strata = y["event"] if task == "survival" else y
-    rows = np.zeros((len(y), 1))
     if not isinstance(cv, Integral):
-        return groups, list(check_cv(cv).split(rows, strata, groups))
+        return groups, list(check_cv(cv).split(np.zeros((len(y), 1)), strata, groups))
     if not isinstance(n_repeats, Integral) or n_repeats < 1:
         raise ValueError(f"n_repeats must be a whole number of at least 1, found {n_repeats!r}.")
     _check_counts(strata, task, cv, groups)
-    if task == "survival" and np.sum(~strata) < cv:
-        # A handful of censored samples cannot be spread over the folds, and need not be.
-        strata = np.zeros(len(y), dtype=bool)
+    # A handful of censored samples cannot be spread over the folds, and need not be.
+    if task == "regression" or (task == "survival" and np.sum(~strata) < cv):
+        strata = np.zeros(len(y))
     folds = []
     for seed in _seeds(random_state, n_repeats):
-        folds += _splitter(task, cv, groups, seed).split(rows, strata, groups)
+        folds += even_folds(strata, groups, cv, seed)
     return groups, folds
 
 
@@ -234,11 +228,3 @@ def _seeds(random_state, n_repeats):
     if random_state is None:
         return np.random.default_rng().integers(2**31, size=n_repeats).tolist()
     return check_random_state(random_state).randint(2**31 - 1, size=n_repeats).tolist()
-
-
-def _splitter(task, cv, groups, seed):
-    if task == "regression":
-        plain = KFold if groups is None else GroupKFold
-        return plain(cv, shuffle=True, random_state=seed)
-    stratified = StratifiedKFold if groups is None else StratifiedGroupKFold
-    return stratified(cv, shuffle=True, random_state=seed)

@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sklearn_medsel._validation import check_survival_y
-from sklearn_medsel.feature_selection._partial_likelihood import PartialLikelihood
+from sklearn_medsel.survival._partial_likelihood import PartialLikelihood
 
 # Penalties without a smaller loss after which cross-validation stops.
 _PATIENCE = 4

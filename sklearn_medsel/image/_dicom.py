@@ -47,6 +47,7 @@ def read_dicom(content):
         photometric = str(dataset.get("PhotometricInterpretation") or "")
         if photometric == "PALETTE COLOR":
             raise ValueError("is a DICOM file with PALETTE COLOR; convert it to grey or RGB")
+        _check_decoder(dataset)
         frame = n_frames // 2
         try:
             # of several frames only this one is decoded; colours come as RGB
@@ -56,7 +57,7 @@ def read_dicom(content):
         except Exception as error:
             raise ValueError(
                 f"is a DICOM file whose pixels cannot be decoded ({type(error).__name__}): it is "
-                "damaged, or it is compressed and a decoder such as pylibjpeg is not installed"
+                "damaged, or of a kind that the decoders installed beside pydicom do not take"
             ) from None
         try:
             grey = _shown(dataset, frame, stored, photometric)
@@ -65,6 +66,26 @@ def read_dicom(content):
                 f"is a DICOM file whose rescaling or window cannot be used ({type(error).__name__})"
             ) from None
     return grey
+
+
+def _check_decoder(dataset):
+    """Refuse pixels that are compressed in a way that nothing installed can undo."""
+    from pydicom.pixels import get_decoder
+
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if not syntax:
+        return  # seen when pixels are decoded
+    try:
+        if get_decoder(syntax).is_available:
+            return
+    except NotImplementedError:
+        pass  # films, and what is no transfer syntax at all
+    # a number that is not in the standard could say anything
+    name = "an unknown transfer syntax" if syntax.name == str(syntax) else syntax.name
+    raise ValueError(
+        f"is a DICOM file compressed by {name}, which nothing installed can decode: install a "
+        "decoder that pydicom finds, such as pylibjpeg, or store the file uncompressed"
+    )
 
 
 def frame_value(dataset, frame, group, keyword):

@@ -11,8 +11,9 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from sklearn_medsel.base import CallbackSupportMixin, draw_seeds, progress, resolve_device
 from sklearn_medsel.feature_selection._outcome import read_outcome
 from sklearn_medsel.image._column import check_column, read_column
-from sklearn_medsel.image._components import columns, components, pool, scores, take_images, turn
-from sklearn_medsel.image._folds import make_folds
+from sklearn_medsel.image._components import columns, components, pool
+from sklearn_medsel.image._crossfit import CrossFit, describe
+from sklearn_medsel.image._folds import check_folds, make_folds
 from sklearn_medsel.image._networks import ImageNetwork
 from sklearn_medsel.image._reading import VOLUMES
 from sklearn_medsel.image._texture import texture_features, texture_names
@@ -215,7 +216,11 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         images, counts = self._read(check_column(X))
         if not len(images):
             return self._with_missing(np.empty((0, self.n_features_out_ - 1)), counts)
-        described = self._describe(self.weights_, images)
+        if self.target_type_ is None:
+            described = texture_features(images)[0]
+        else:
+            standardised = self._standardised(images)
+            described = describe(self._network(), self.weights_, standardised, self.target_type_)
         pooled = pool(described, counts, self.pooling)[counts > 0]
         return self._with_missing(columns(pooled, self._mean, self._rotation), counts)
 
@@ -259,7 +264,7 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             )
         if supervised:
             return self._fit_network((X, y), images, counts, outcome, groups, folds)
-        pooled = pool(self._describe({}, images), counts, self.pooling)[present]
+        pooled = pool(texture_features(images)[0], counts, self.pooling)[present]
         self.weights_ = {}
         self._mean, self._rotation = components(pooled, self.n_components, standardise=True)
         features = columns(pooled, self._mean, self._rotation)
@@ -275,66 +280,31 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         elif outcome.task == "regression":
             self._n_outputs = outcome.values.shape[1]
         self._grey = [float(images.mean()), float(max(images.std(), 1e-3))]
-        present, n_scores = counts > 0, self._n_scores()
+        present = counts > 0
         pairs = make_folds(self.cv, outcome, groups, fold_seed) if folds else []
         pairs = [[rows[present[rows]] for rows in pair] for pair in pairs]
-        for train, _ in pairs:
-            self._check_fold(train, outcome)
+        check_folds(pairs, outcome, self.cv)
         n_steps = (1 + len(pairs)) * self.max_epochs
         with progress(self, *given, n_steps, task_name="epoch") as step:
-            clock = _Clock(step)
-            self.weights_ = self._train(images, counts, outcome, np.flatnonzero(present), clock)
-            described = pool(self._describe(self.weights_, images), counts, self.pooling)
-            frame = self._frame(images, counts)
-            learnt = described[present], n_scores, None if frame is None else frame[present]
-            self._mean, self._rotation = turn(*learnt)
-            unit = 1.0
-            if frame is not None:  # the first component gets a standard deviation of 1
-                first = columns(described[present], self._mean, self._rotation)[:, n_scores]
-                unit = float(first.std()) or 1.0
-                self._mean, self._rotation = turn(*learnt, unit)
-            n_columns = described.shape[1] if frame is None else self._rotation.shape[1]
-            self.n_features_out_ = n_columns + 1
-            features = np.zeros((len(counts), n_columns))
-            for train, test in pairs:
-                if len(test):
-                    weights = self._train(images, counts, outcome, train, clock)
-                    own = pool(self._describe(weights, images), counts, self.pooling)
-                    known = None if frame is None else frame[train]
-                    features[test] = columns(own[test], *turn(own[train], n_scores, known, unit))
+            training = CrossFit(
+                self._network(),
+                self._standardised(images),
+                counts,
+                outcome,
+                pooling=self.pooling,
+                n_scores=self._n_scores(),
+                step=step,
+                training={
+                    "max_epochs": self.max_epochs,
+                    "learning_rate": self.learning_rate,
+                    "batch_size": self.batch_size,
+                },
+            )
+            self.weights_, self._mean, self._rotation, features = training.fit(
+                pairs, self.n_components
+            )
+        self.n_features_out_ = features.shape[1] + 1
         return self._with_missing(features[present], counts) if folds else None
-
-    def _frame(self, images, counts):
-        """Components of the patients in the eyes of the untrained network: labels are not in it."""
-        if self.n_components is None:
-            return None
-        features = pool(self._describe(None, images), counts, self.pooling)[:, self._n_scores() :]
-        mean, rotation = components(features[counts > 0], self.n_components)
-        return (features - mean) @ rotation
-
-    def _train(self, images, counts, outcome, rows, clock):
-        """Train a network on the images of some patients; each patient has the same weight."""
-        chosen, patients = take_images(images, counts, rows)
-        target = outcome.values[patients]
-        if outcome.task == "survival":
-            target = target[:, ::-1].copy()  # the loss takes the time first
-        return self._network().train(
-            self._standardised(chosen),
-            target,
-            1 / counts[patients],
-            outcome.task,
-            max_epochs=self.max_epochs,
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            on_epoch=clock.start(),
-        )
-
-    def _describe(self, weights, images):
-        """Scores and features of each image, side by side."""
-        if self.target_type_ is None:
-            return texture_features(images)[0]
-        outputs, features = self._network().describe(weights, self._standardised(images))
-        return np.column_stack([scores(outputs, self.target_type_), features])
 
     def _network(self):
         return ImageNetwork(
@@ -371,22 +341,6 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         check_consistent_length(column.cells, y)
         return read_outcome(y)
 
-    def _check_fold(self, train, outcome):
-        """Refuse to train where there is nothing to learn from."""
-        told = outcome.values[train]
-        if outcome.task == "survival":
-            if told[:, 0].any():
-                return
-            what = "an event"
-        else:
-            if len(train) > 1 and (told != told[0]).any():
-                return
-            what = "two different values of y"
-        raise ValueError(
-            f"cv={self.cv!r}: without one of the folds there is not {what} among the patients with "
-            "an image. Use fewer folds, or a splitter that balances them."
-        )
-
     def _is_texture(self):
         return isinstance(self.network, str) and self.network == "texture"
 
@@ -418,27 +372,3 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.target_tags.required = not self._is_texture()
         return tags
-
-
-class _Clock:
-    """Counts epochs for the callbacks; where one stops the first network, all stop there."""
-
-    def __init__(self, step):
-        self.step, self.stopped = step, False
-        self.last = None  # epoch at which networks stop
-        self.n_started = 0
-
-    def start(self):
-        """Begin with a network; give what is to be called after each of its epochs."""
-        self.n_started += 1
-        first, n_done = self.n_started == 1, 0
-
-        def on_epoch():
-            nonlocal n_done
-            n_done += 1
-            if not self.stopped and self.step():
-                self.stopped = True  # after that, callbacks must not be told any more
-                self.last = n_done if first else self.last
-            return self.last is not None and n_done >= self.last
-
-        return on_epoch

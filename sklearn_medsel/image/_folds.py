@@ -45,3 +45,19 @@ def make_folds(cv, outcome, groups, random_state):
             f"{int((times != 1).sum())} of {n_rows} rows are left out more often or never."
         )
     return folds
+
+
+def check_folds(pairs, outcome, cv):
+    """Refuse to train without a fold where then there is nothing to learn from."""
+    for train, _ in pairs:
+        told = outcome.values[train]
+        if outcome.task == "survival":
+            enough, what = told[:, 0].any(), "an event"
+        else:
+            enough = len(train) > 1 and (told != told[0]).any()
+            what = "two different values of y"
+        if not enough:
+            raise ValueError(
+                f"cv={cv!r}: without one of the folds there is not {what} among the patients with "
+                "an image. Use fewer folds, or a splitter that balances them."
+            )

@@ -1,6 +1,7 @@
 """The most important features, the direction of their effect, and their q-values."""
 
 import numpy as np
+import pandas as pd
 
 from sklearn_medsel.inspection._plotting import (
     check_count,
@@ -93,8 +94,9 @@ class FeatureImportanceDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted, with ``feature_importances_`` or ``coef_``. Of a Pipeline, the last step
-            that has one of them is shown; of a search, its best estimator.
+            Fitted, with ``feature_importances_`` (numbers, or a table as of
+            `MultimodalClassifier`) or ``coef_``. Of a Pipeline, the last step that has one of them
+            is shown; of a search, its best estimator.
         n_features : int, default=20
             Number of features to show, at most. Features of importance 0 are left out.
         feature_names : array-like of shape (n_features_in,), str, or None, default=None
@@ -119,6 +121,9 @@ class FeatureImportanceDisplay:
             If matplotlib is not installed.
         """
         step, before = find_step(estimator, "feature_importances_", "coef_")
+        table = getattr(step, "feature_importances_", None)
+        if isinstance(table, pd.DataFrame):
+            return _of_table(cls, table, step, feature_names).plot(ax, n_features=n_features)
         importances, effects = _importances(step)
         display = cls(
             importances,
@@ -231,6 +236,20 @@ class FeatureImportanceDisplay:
             _write_qvalues(ax, self.qvalues[self.shown_], size)
 
 
+def _of_table(cls, table, step, feature_names):
+    """Make the display of a tidy table of features."""
+    names = table["feature"].to_numpy(dtype=object)
+    if feature_names is not None:
+        names = find_names(step, None, len(table), feature_names)
+    return cls(
+        table["importance"].to_numpy(dtype=float),
+        feature_names=names,
+        effects=table["direction"].to_numpy(dtype=float),
+        selected=table["selected"].to_numpy(dtype=bool),
+        directions=_directions(step),
+    )
+
+
 def _importances(step):
     """Importances and signed effects of a fitted step, one per feature."""
     if hasattr(step, "feature_importances_"):
@@ -264,7 +283,7 @@ def _one_per_feature(step, name, n_features):
 def _directions(step):
     """Say what a negative and a positive effect mean for this step."""
     classes = getattr(step, "classes_", ())
-    task = getattr(step, "task_", None)
+    task = getattr(step, "task_", getattr(step, "_kind", None))
     if task == "survival":
         return "lower risk", "higher risk"
     if len(classes) == 2:

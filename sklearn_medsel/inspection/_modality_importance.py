@@ -219,7 +219,7 @@ class ModalityImportanceDisplay:
         # beside the bar and its spread, on the right also where the bar goes left
         for row, end in enumerate(np.maximum(values + spread, 0)):
             ax.annotate(
-                f"{values[row]:.3f}",
+                f"{values[row]:z.3f}",
                 xy=(end, row),
                 xytext=(4, 0),
                 textcoords="offset points",
@@ -227,7 +227,9 @@ class ModalityImportanceDisplay:
                 fontsize=size,
             )
         low, high = min(0.0, (values - spread).min()), max(0.0, (values + spread).max())
-        room = max(high - low, 1e-9)
+        if high - low < 5e-4:  # all are written as 0.000
+            low, high = 0.0, 0.1
+        room = high - low
         ax.set_xlim(low - (0.04 * room if low < 0 else 0), high + 0.16 * room)
         ax.set_ylim(rows.size - 0.4, -0.6)
         ax.set_yticks(rows, [self._label(table.iloc[i]) for i in place], fontsize=size)
@@ -238,7 +240,7 @@ class ModalityImportanceDisplay:
         ax.axvline(0, color=ink(ax, 0.6), linewidth=0.8)
         ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.set_xlabel("Held-out score above chance (Shapley share)")
-        ax.set_title(f"together {values.sum():+.3f}", fontsize="medium", loc="left")
+        ax.set_title(f"together {values.sum():+z.3f}", fontsize="medium", loc="left")
         ax.grid(axis="x", color=ink(ax, 0.12), linewidth=0.8)
 
     def _label(self, row):

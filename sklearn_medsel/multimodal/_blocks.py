@@ -183,7 +183,7 @@ def _one(column, X, name):
             raise ValueError(
                 f"block {name!r}: there is no column at position {column}; X has {X.shape[1]}."
             )
-        return [X.columns[column]]
+        return [_plain(X.columns[column])]
     if not isinstance(column, str):
         raise ValueError(
             f"block {name!r}: a column must be named by a str or a position, found "

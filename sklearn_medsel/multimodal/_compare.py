@@ -121,8 +121,9 @@ def compare_fusions(
 
     Notes
     -----
-    A block that a patient lacks is zero, its mean, to the simple models. scikit-learn has no
-    random forest for survival, so there is none in that table.
+    A score that is not defined in a fold, such as a concordance without an event, is NaN there and
+    left out of means. A block that a patient lacks is zero, its mean, to the simple models.
+    scikit-learn has no random forest for survival, so there is none in that table.
 
     References
     ----------
@@ -157,6 +158,7 @@ def compare_fusions(
     models = _gather(_check_models(models), fusions, blocks, task, shared)
     reference = next(iter(models))
     groups, folds = make_folds(y, task, cv, n_repeats, groups, random_state)
+    _check_folds(folds, y, task)
     scorers = find_scorers(scoring, task, y, models[reference])
     setting = Setting(X, y, groups, models, scorers)
     results = Parallel(n_jobs=n_jobs, return_as="generator")(
@@ -177,6 +179,19 @@ def compare_fusions(
         "n_folds": len(folds),
     }
     return (table, records) if return_folds else table
+
+
+def _check_folds(folds, y, task):
+    """Refuse training parts of the user's own folds that have nothing to learn."""
+    if task == "regression":
+        return
+    kind = "event" if task == "survival" else "second class"
+    for number, (train, _) in enumerate(folds):
+        if not (y["event"][train].any() if task == "survival" else (y[train] != y[train[0]]).any()):
+            raise ValueError(
+                f"fold {number} of cv has no {kind} among its {len(train)} training patients; use "
+                "other folds, or an int, which spreads them evenly."
+            )
 
 
 def _check_models(models):

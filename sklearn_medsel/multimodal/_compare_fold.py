@@ -66,8 +66,7 @@ def evaluate(fold, setting):
         start = time.perf_counter()
         if isinstance(model, BlockBaseline):
             if shared is None:
-                encoding = model.new_encoding()
-                shared = encoding, encoding.fit_transform(X, y, groups)
+                shared = model.encode(X, y, groups)
                 encoding_seconds = time.perf_counter() - start
                 start = time.perf_counter()
             model.fit_encoded(*shared, y)
@@ -100,7 +99,8 @@ def find_scorers(scoring, task, y, model):
     Returns
     -------
     dict of str to callable ``(model, X, y) -> float``
-        AUROC for two classes; balanced accuracy and log loss for more; R squared; concordance.
+        AUROC for two classes; balanced accuracy and log loss for more; R squared; concordance. NaN
+        where it is not defined.
 
     Raises
     ------
@@ -127,6 +127,11 @@ def find_scorers(scoring, task, y, model):
 
 
 def _concordance(model, X, y):
+    """Concordance; NaN where no two patients can be compared, as without an event."""
+    event, time = y["event"], y["time"]
+    first = time[event].min(initial=np.inf)
+    if not ((time > first) | ((time == first) & ~event)).any():
+        return np.nan
     return concordance_index(y, np.asarray(model.predict(X), dtype=float))
 
 

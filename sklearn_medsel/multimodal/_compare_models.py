@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_medsel.feature_selection._baseline_models import RidgeLogistic
 from sklearn_medsel.feature_selection._cox_linear import CoxLasso, CoxRidge
 from sklearn_medsel.multimodal._encoding import BlockEncoding
+from sklearn_medsel.multimodal._inputs import never_whole
 
 _PENALTIES = 8
 _TREES = 300
@@ -90,17 +91,18 @@ class BlockBaseline(BaseEstimator):
         self
             Fitted.
         """
-        encoding = self.new_encoding()
-        return self.fit_encoded(encoding, encoding.fit_transform(X, y, groups), y)
+        return self.fit_encoded(*self.encode(X, y, groups), y)
 
-    def new_encoding(self):
-        """Give an unfitted `BlockEncoding` of the blocks."""
-        return BlockEncoding(
+    def encode(self, X, y, groups=None):
+        """Fit a `BlockEncoding`: it and the encoded blocks, as `fit_encoded` takes them."""
+        encoding = BlockEncoding(
             self.blocks,
             text_encoder=self.text_encoder,
             image_encoder=self.image_encoder,
             image_root=self.image_root,
         )
+        target = never_whole(y) if self.task == "regression" else y
+        return encoding, encoding.fit_transform(X, target, groups)
 
     def fit_encoded(self, encoding, encoded, y):
         """Fit on blocks that a fitted `BlockEncoding` has encoded; several models can share it."""

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_medsel._folds import even_folds, most_folds
 from sklearn_medsel.base import one_blas_thread, one_thread, progress, until_stopped
-from sklearn_medsel.multimodal._encoding import BlockEncoding, check_availability
+from sklearn_medsel.multimodal._availability import check_availability
+from sklearn_medsel.multimodal._encoding import BlockEncoding
 from sklearn_medsel.multimodal._found import (
     feature_table,
     interaction_table,
@@ -381,20 +382,10 @@ def _inner_folds(outcome, groups, n_splits, rng):
         groups = np.asarray(groups)
         if groups.shape != (n,):
             raise ValueError(f"groups must have one value per row, {n}; found {groups.shape}.")
-    is_even = len(np.unique(strata)) > 1
-    units = strata if is_even else np.zeros(n)
-    for stratum in np.unique(units):
-        inside = units == stratum
-        n_units = inside.sum() if groups is None else len(pd.unique(groups[inside]))
-        n_splits = min(n_splits, int(n_units))
+    n_splits = min(n_splits, most_folds(strata, groups))
     if n_splits < 2:
         raise ValueError(
             "the inner folds need two patients (or groups) of every class, and two events: one "
             "class, or the event, is too rare. Give more patients or join classes."
         )
-    settings = {"n_splits": n_splits, "shuffle": True, "random_state": seed}
-    if groups is None:
-        splitter = StratifiedKFold(**settings) if is_even else KFold(**settings)
-        return list(splitter.split(units, units))
-    splitter = StratifiedGroupKFold(**settings) if is_even else GroupKFold(n_splits)
-    return list(splitter.split(units, units, groups))
+    return even_folds(strata, groups, n_splits, seed)

@@ -8,7 +8,7 @@ nothing else of the task.
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
 
-from sklearn_medsel.feature_selection._partial_likelihood import PartialLikelihood
+from sklearn_medsel.survival._partial_likelihood import PartialLikelihood
 
 _STEPS = 25
 

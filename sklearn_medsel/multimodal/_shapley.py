@@ -13,7 +13,18 @@ MAX_BLOCKS = 12
 
 
 def all_sets(n_blocks):
-    """All sets of blocks, as tuples."""
+    """All sets of blocks, as tuples.
+
+    Raises
+    ------
+    ValueError
+        If there are more blocks than can be explained, as a file that was edited may claim.
+    """
+    if n_blocks > MAX_BLOCKS:
+        raise ValueError(
+            f"{n_blocks} blocks have 2**{n_blocks} sets; shares are exact, and at most "
+            f"{MAX_BLOCKS} blocks can be explained. Put tables together."
+        )
     return [s for size in range(n_blocks + 1) for s in combinations(range(n_blocks), size)]
 
 

@@ -7,9 +7,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_medsel.feature_selection._compare_input import check_outcome
+from sklearn_medsel.multimodal._availability import has_block
 from sklearn_medsel.multimodal._blocks import as_frame, resolve_blocks
 from sklearn_medsel.multimodal._compare_fold import find_scorers
-from sklearn_medsel.multimodal._encoding import has_block
 
 _SHARES = (0.25, 0.5, 0.75)
 _DRAWS = 5

@@ -1,19 +1,13 @@
 """A block of a table as numbers: imputed, encoded and scaled by what the training patients show.
 
-Reading cells (which are missing, which are numbers) comes first and learns nothing but the kind of
-each column; it is the same at fit and at predict. Then every feature is a number or unknown, and
-all of them are treated at once.
+`read_cells` comes first; after it every feature is a number or unknown, and all of them are treated
+at once.
 """
-
-import re
-from decimal import Decimal
-from numbers import Real
 
 import numpy as np
 import pandas as pd
 
-from sklearn_medsel.multimodal._blocks import name_rows
-from sklearn_medsel.multimodal._grades import learn_grades, read_grades
+from sklearn_medsel.multimodal._cells import read_cells
 
 CLIP = 5.0
 """Largest absolute value of a standardised feature."""
@@ -23,10 +17,6 @@ _MANY_VALUES = 20
 _INDICATOR_SIZE = 0.3  # standard deviation of a missing indicator
 _MISSING_SHARE = (0.05, 0.95)
 _LEAST_COUNT, _LEAST_SHARE = 10, 0.02
-_MISSING_WORD = re.compile(r"\s*(?:\[[A-Za-z][A-Za-z /_-]*\]\s*)?")  # blank, "[Not Available]"
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_TRUTH = {"true": 1.0, "false": 0.0}
-_NUMERIC, _GRADE, _ORDER, _LEVEL, _EMPTY = "number", "grade", "order", "level", "empty"
 
 
 class TableEncoder:
@@ -62,16 +52,15 @@ class TableEncoder:
     def __init__(self, name="table"):
         self.name = name
 
-    def fit(self, X, y=None):
+    def fit(self, X):
         """Learn from a DataFrame of the columns of the block; return self."""
         self.fit_transform(X)
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X):
         """Learn, and encode the same patients; see `transform`."""
         self.columns_ = list(X.columns)
-        self.kinds_, self._scales = [""] * X.shape[1], [None] * X.shape[1]
-        numbers, levels, known = self._read(X, learn=True)
+        numbers, levels, known, self.kinds_, self._scales = read_cells(X, self.name)
         present = known.any(axis=1)
         if present.sum() < 2:
             raise ValueError(
@@ -113,108 +102,12 @@ class TableEncoder:
         present : ndarray of shape (n_patients,), bool
             Who has any value in the block.
         """
-        numbers, levels, known = self._read(X[self.columns_])
+        numbers, levels, known, *_ = read_cells(
+            X[self.columns_], self.name, self.kinds_, self._scales
+        )
         raw, unknown = self._raw(numbers, levels)
         raw = np.column_stack([raw, unknown[:, self._indicators]])
         return self._finish(raw, known.any(axis=1))
-
-    def _read(self, X, *, learn=False):
-        """Numbers (NaN: unknown), levels of each text column (None: unknown), known cells."""
-        fast = _numeric_dtypes(X.dtypes)
-        numbers = np.full(X.shape, np.nan)
-        if fast.any():
-            # by position, as labels are slow for thousands of columns
-            block = X if fast.all() else X.iloc[:, np.flatnonzero(fast)]
-            numbers[:, fast] = block.to_numpy(dtype=np.float64, na_value=np.nan)
-        known = ~np.isnan(numbers)
-        levels = {}
-        for at, column in enumerate(self.columns_):
-            if learn:
-                self.kinds_[at] = _NUMERIC
-            if fast[at] and self.kinds_[at] in (_NUMERIC, _EMPTY):
-                continue
-            words, codes = self._cells(X.iloc[:, at], column)
-            if learn:
-                self.kinds_[at], self._scales[at] = self._kind(X.iloc[:, at], words, codes, column)
-            known[:, at] = codes >= 0
-            kind, scale = self.kinds_[at], self._scales[at]
-            if kind == _NUMERIC:
-                read = [_as_number(word) for word in words]
-                wrong = np.array([value is None for value in read] + [False])[codes]
-                if wrong.any():
-                    raise ValueError(
-                        f"block {self.name!r}, column {column!r} held numbers at fit, and words at "
-                        f"{name_rows(wrong, X.index)}. Convert them, or make them missing."
-                    )
-            elif kind == _GRADE:
-                read = read_grades(words, scale)
-            elif kind == _ORDER:
-                read = [scale.get(_key(word), np.nan) for word in words]
-            else:
-                if kind == _LEVEL:
-                    levels[at] = np.array([_key(w) for w in words] + [None], dtype=object)[codes]
-                continue
-            numbers[:, at] = np.array([*read, np.nan], dtype=np.float64)[codes]
-        self._refuse_infinite(numbers, X.index)
-        return numbers, levels, known
-
-    def _refuse_infinite(self, numbers, index):
-        infinite = np.isinf(numbers)
-        if infinite.any():
-            at = int(np.flatnonzero(infinite.any(axis=0))[0])
-            raise ValueError(
-                f"block {self.name!r}, column {self.columns_[at]!r} is infinite at "
-                f"{name_rows(infinite[:, at], index)}. Replace it, or make it missing."
-            )
-
-    def _cells(self, series, column):
-        """Different values of a column and the code of each cell, -1 where it is missing."""
-        where = f"block {self.name!r}, column {column!r}"
-        values = series.to_numpy(dtype=object)
-        if isinstance(series.dtype, pd.PeriodDtype) or series.dtype.kind in "mM":
-            raise ValueError(
-                f"{where} holds dates or durations ({series.dtype}). Convert them to numbers, such "
-                "as days or years."
-            )
-        fit = (str, Real, Decimal, np.bool_)
-        missing = pd.isna(series).to_numpy()
-        wrong = np.array([not isinstance(value, fit) for value in values]) & ~missing
-        if wrong.any():
-            kind = type(values[np.flatnonzero(wrong)[0]]).__name__
-            raise ValueError(
-                f"{where} holds a value of type {kind} at {name_rows(wrong, series.index)}. A "
-                "table block takes numbers, text and Boolean values."
-            )
-        values = np.where(missing, None, values)
-        codes, words = pd.factorize(values)
-        blank = [isinstance(w, str) and _MISSING_WORD.fullmatch(w) is not None for w in words]
-        codes[np.array([*blank, True])[codes]] = -1
-        return list(words), codes
-
-    def _kind(self, series, words, codes, column):
-        """How a column is to be read, and what that needs to know."""
-        counts = np.bincount(codes[codes >= 0], minlength=len(words))
-        if isinstance(series.dtype, pd.CategoricalDtype):
-            if series.dtype.ordered:
-                ranks = {_key(one): float(k) for k, one in enumerate(series.dtype.categories)}
-                return _ORDER, ranks
-            return (_LEVEL, None) if counts.any() else (_EMPTY, None)
-        used = [(word, count) for word, count in zip(words, counts, strict=True) if count]
-        if not used:
-            return _EMPTY, None
-        numeric = np.array([_as_number(word) is not None for word, _ in used])
-        if numeric.all():
-            return _NUMERIC, None
-        n_each = np.array([count for _, count in used])
-        if numeric.sum() > _MANY_VALUES and n_each[numeric].sum() * 2 > n_each.sum():
-            wrong = [_as_number(word) is None for word in words]
-            raise ValueError(
-                f"block {self.name!r}, column {column!r} holds numbers, and words at "
-                f"{name_rows(np.array([*wrong, False])[codes], series.index)}. Convert these, or "
-                "make them missing."
-            )
-        scale = learn_grades([word for word, _ in used], n_each.tolist())
-        return (_LEVEL, None) if scale is None else (_GRADE, scale)
 
     def _learn_levels(self, levels, present):
         """Choose the levels that get a feature; those that are rare share one."""
@@ -313,37 +206,6 @@ class TableEncoder:
         return values, present
 
 
-def _numeric_dtypes(dtypes):
-    """Tell which columns have a dtype of real numbers or Boolean values."""
-    numeric = {
-        dtype: (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype))
-        and not isinstance(dtype, pd.CategoricalDtype)
-        and not pd.api.types.is_complex_dtype(dtype)
-        for dtype in set(dtypes)
-    }
-    return np.array([numeric[dtype] for dtype in dtypes], dtype=bool)
-
-
-def _as_number(word):
-    """Number that a cell holds, or None."""
-    if not isinstance(word, str):
-        return float(word)
-    word = word.strip()
-    if _NUMBER.fullmatch(word):
-        return float(word)
-    return _TRUTH.get(word.lower())
-
-
-def _key(word):
-    """Name a level; a whole number has one name as int, float and text."""
-    if isinstance(word, str):
-        return word.strip()
-    if isinstance(word, bool | np.bool_):
-        return str(bool(word))
-    number = float(word)
-    return str(int(number)) if number.is_integer() else repr(number)
-
-
 def _median(table):
     """Median of each column over what is known; much faster than nanmedian for few rows."""
     if not table.size:
@@ -371,19 +233,3 @@ def _skewness(table):
     spread = np.sqrt(square.sum(axis=0) / count)
     cube = np.einsum("ij,ij->j", square, away) / count
     return cube / np.maximum(spread, 1e-100) ** 3
-
-
-def has_values(X):
-    """Tell which rows of a DataFrame have any value, as `TableEncoder` sees it."""
-    fast = _numeric_dtypes(X.dtypes)
-    present = X.iloc[:, np.flatnonzero(fast)].notna().to_numpy().any(axis=1)
-    for at in np.flatnonzero(~fast):
-        if present.all():
-            break
-        rows = np.flatnonzero(~present)
-        cells = X.iloc[rows, at]
-        known = cells.notna().to_numpy()
-        cells = cells.to_numpy(dtype=object)
-        blank = [isinstance(c, str) and _MISSING_WORD.fullmatch(c) is not None for c in cells]
-        present[rows] = known & ~np.array(blank, dtype=bool)
-    return present

@@ -4,14 +4,9 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import (
-    GroupKFold,
-    KFold,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    check_cv,
-)
+from sklearn.model_selection import check_cv
 
+from sklearn_medsel._folds import even_folds
 from sklearn_medsel._validation import list_rows
 
 
@@ -43,13 +38,12 @@ def survival_folds(event, cv, groups, seed, *, name="cv"):
         on both sides, or a sample is not held out exactly once.
     """
     if isinstance(cv, Integral):
-        splitter, strata = _own_splitter(event, cv, groups, seed, name)
+        folds = _own_folds(event, cv, groups, seed, name)
     else:
-        splitter, strata = check_cv(cv), event
-    folds = [
-        (np.asarray(train), np.asarray(test))
-        for train, test in splitter.split(np.zeros((event.size, 1)), strata, groups)
-    ]
+        folds = [
+            (np.asarray(train), np.asarray(test))
+            for train, test in check_cv(cv).split(np.zeros((event.size, 1)), event, groups)
+        ]
     _check_folds(folds, event, groups, name)
     return folds
 
@@ -72,7 +66,7 @@ def check_groups(groups, n_samples):
     return groups
 
 
-def _own_splitter(event, cv, groups, seed, name):
+def _own_folds(event, cv, groups, seed, name):
     n_events = int(event.sum())
     if n_events < cv:
         raise ValueError(
@@ -84,12 +78,8 @@ def _own_splitter(event, cv, groups, seed, name):
             f"groups has {np.unique(groups).size} groups, fewer than {name}={cv}; lower {name}."
         )
     # a handful of censored samples cannot be spread over the folds, and need not be
-    stratify = np.sum(~event) >= cv
-    if groups is None:
-        kind = StratifiedKFold if stratify else KFold
-    else:
-        kind = StratifiedGroupKFold if stratify else GroupKFold
-    return kind(cv, shuffle=True, random_state=seed), event
+    strata = event if np.sum(~event) >= cv else np.zeros(event.size)
+    return even_folds(strata, groups, cv, seed)
 
 
 def _check_folds(folds, event, groups, name):

@@ -13,7 +13,7 @@ from sklearn_medsel.survival._adjustment import find_model
 
 FEWEST = 5
 MOST = 20
-_N_ASSOCIATED = 12
+_N_UNSELECTED = 12  # rows where the model selected nothing
 _MOST_LEVELS = 4
 _HIDDEN = "–"
 
@@ -32,17 +32,16 @@ def factor_rows(stratifier, X):
     -------
     rows : list of list of str or Markup
         Name of the factor, then one cell per group, then how much it matters.
-    source : {"importance", "association"}
-        Whether the factors come from the estimator's importances, or are the numeric columns that
-        go most with the groups.
+    source : {"importance", "unselected", "association"}
+        Whether the factors are those that the estimator finds important, the same where it selected
+        none of them, or the numeric columns that go most with the groups.
     n_elsewhere : int
         Number of selected factors that are no columns of `X`, such as words or image regions.
     """
-    found = _important(stratifier.estimator_, X)
-    source = "importance"
-    if found is None or not found[0]:
-        found, source = (_associated(X, stratifier.group_), 0), "association"
-    factors, n_elsewhere = found
+    factors, n_elsewhere = _important(stratifier.estimator_, X)
+    source = "unselected" if selected_nothing(stratifier.estimator_) else "importance"
+    if not factors:
+        factors, source = _associated(X, stratifier.group_), "association"
     masks = [stratifier.group_ == place for place in range(stratifier.n_groups)]
     rows = []
     for column, strength in factors:
@@ -54,17 +53,23 @@ def factor_rows(stratifier, X):
     return rows, source, n_elsewhere
 
 
-def _important(estimator, X):
-    """Columns of X by importance, and how many selected factors are no column; None without any."""
+def selected_nothing(estimator):
+    """Tell whether a model says which features it selected, and selected none."""
     model = find_model(estimator, "feature_importances_")
-    if model is None:
-        return None
-    table = model.feature_importances_
-    if not isinstance(table, pd.DataFrame):
+    table = None if model is None else model.feature_importances_
+    return isinstance(table, pd.DataFrame) and "selected" in table and not table["selected"].any()
+
+
+def _important(estimator, X):
+    """Columns of X by importance, and how many selected factors are no column."""
+    model = find_model(estimator, "feature_importances_")
+    table = None if model is None else model.feature_importances_
+    if table is not None and not isinstance(table, pd.DataFrame):
         table = _as_table(np.asarray(table), estimator, model, X)
-        if table is None:
-            return None
-    if "selected" in table:
+    if table is None:
+        return [], 0
+    unselected = selected_nothing(estimator)
+    if "selected" in table and not unselected:
         table = table[table["selected"].to_numpy(bool)]
     table = table[table["importance"] > 0].sort_values("importance", ascending=False, kind="stable")
     strongest, n_elsewhere = {}, 0
@@ -74,7 +79,8 @@ def _important(estimator, X):
             n_elsewhere += 1
         else:  # the levels of a category are one factor, as strong as the strongest of them
             strongest.setdefault(column, float(importance))
-    return list(strongest.items())[:MOST], n_elsewhere
+    factors = list(strongest.items())
+    return (factors[:_N_UNSELECTED], 0) if unselected else (factors[:MOST], n_elsewhere)
 
 
 def _as_table(importances, estimator, model, X):
@@ -115,7 +121,7 @@ def _associated(X, group):
             continue
         ranks = stats.rankdata(values[known])
         strengths.append((column, abs(float(np.corrcoef(ranks, group[known])[0, 1]))))
-    return sorted(strengths, key=lambda pair: -pair[1])[:_N_ASSOCIATED]
+    return sorted(strengths, key=lambda pair: -pair[1])[:_N_UNSELECTED]
 
 
 def _describe(name, values, masks):

@@ -1,15 +1,22 @@
 """The sections of a stratification report: ratios, scores, factors, modalities, method."""
 
+from numbers import Real
+
 import numpy as np
 
 from sklearn_medsel._html import number, p_value, section, table, tag
 from sklearn_medsel.survival._adjustment import find_model
-from sklearn_medsel.survival._stratification_factors import FEWEST, factor_rows
+from sklearn_medsel.survival._stratification_factors import FEWEST, factor_rows, selected_nothing
 
 DISCLAIMER = (
     "This page is for research. It is not a medical device and must not guide the treatment of a "
     "patient. Made with sklearn_medsel."
 )
+_STRENGTHS = {
+    "importance": "importance",
+    "unselected": "importance (not selected)",
+    "association": "|correlation|",
+}
 _RULES = {"quantile": "quantiles (groups of equal size)", "maxstat": "the largest log-rank test"}
 
 
@@ -67,19 +74,8 @@ def factor_section(stratifier, X):
     if not rows:
         words = "No column can be described: none is numeric and none has a few categories."
         return section("factors", "Factors per group", tag("p", words))
-    by_model = source == "importance"
-    words = (
-        "The factors that the model, fitted on all patients, relies on most."
-        if by_model
-        else "The model names no factors. These are the numeric columns whose ranks go most with "
-        "the groups."
-    )
-    if n_elsewhere:
-        words += (
-            f" {n_elsewhere} more selected factor{'' if n_elsewhere == 1 else 's'} (such as words "
-            "or image regions) cannot be described by one number per patient."
-        )
-    header = ["factor", *stratifier.group_names_, "importance" if by_model else "|correlation|"]
+    words = _factor_words(stratifier.estimator_, source, n_elsewhere)
+    header = ["factor", *stratifier.group_names_, _STRENGTHS[source]]
     return section(
         "factors",
         "Factors per group",
@@ -100,6 +96,30 @@ def factor_section(stratifier, X):
             class_="muted",
         ),
     )
+
+
+def _factor_words(estimator, source, n_elsewhere):
+    """Say where the factors of the table come from."""
+    hidden = ""
+    if n_elsewhere:
+        hidden = (
+            f"{n_elsewhere}{' more' if source == 'importance' else ''} selected "
+            f"factor{'' if n_elsewhere == 1 else 's'} (such as words or image regions) cannot be "
+            "described by one number per patient."
+        )
+    if source == "importance":
+        first = "The factors that the model, fitted on all patients, relies on most."
+        return f"{first} {hidden}" if hidden else first
+    if selected_nothing(estimator):
+        fdr = getattr(find_model(estimator, "feature_importances_"), "fdr", None)
+        why = "The model selected no feature."
+        if isinstance(fdr, Real):
+            why = f"No feature passed the false-discovery rate of {fdr:g}."
+    else:
+        why = hidden or "The model names no factors."
+    if source == "unselected":
+        return f"{why} These are the most important ones of the model; none of them is selected."
+    return f"{why} These are the numeric columns whose ranks go most with the groups."
 
 
 def modality_section(stratifier):

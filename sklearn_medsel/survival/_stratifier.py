@@ -285,10 +285,8 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 "risks of the folds are too far apart. Use fewer groups, or a steadier estimator."
             )
         self.cut_points_ = find_cuts(y, self.risk_, self.n_groups, self.cut)
-        self.group_names_ = _KNOWN_NAMES.get(
-            self.n_groups,
-            [f"risk group {i} of {self.n_groups}" for i in range(1, self.n_groups + 1)],
-        )
+        numbered = [f"risk group {i} of {self.n_groups}" for i in range(1, self.n_groups + 1)]
+        self.group_names_ = list(_KNOWN_NAMES.get(self.n_groups, numbered))
         self._tables["curves"] = {
             name: _columns(kaplan_meier(y[self.group_ == place]))
             for place, name in enumerate(self.group_names_)

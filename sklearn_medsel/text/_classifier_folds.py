@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support, roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
+from sklearn_medsel._folds import even_folds
 from sklearn_medsel.base import draw_seeds
 from sklearn_medsel.feature_selection._compare_fold import corrected_paired_ttest
 from sklearn_medsel.text._stacking import joint_groups
@@ -106,9 +107,8 @@ def draw_folds(y, together, cv, n_repeats, random_state, *, groups=None):
     ValueError
         If a class is in too few groups.
     """
-    rows = np.zeros((len(y), 1))
     if not isinstance(cv, Integral):
-        return list(check_cv(cv).split(rows, y, groups))
+        return list(check_cv(cv).split(np.zeros((len(y), 1)), y, groups))
     for name, value, least in (("cv", cv, 2), ("n_repeats", n_repeats, 1)):
         if not isinstance(value, Integral) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, found {value!r}.")
@@ -121,10 +121,9 @@ def draw_folds(y, together, cv, n_repeats, random_state, *, groups=None):
             )
     # groups of one are no groups: plain folds then keep the classes in better proportion
     alone = len(np.unique(together)) == len(together)
-    splitter, groups = (StratifiedKFold, None) if alone else (StratifiedGroupKFold, together)
     folds = []
     for seed in _seeds(random_state, n_repeats):
-        folds += splitter(cv, shuffle=True, random_state=seed).split(rows, y, groups)
+        folds += even_folds(y, None if alone else together, cv, seed)
     return folds
 
 

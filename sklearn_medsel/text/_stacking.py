@@ -6,8 +6,8 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from sklearn_medsel._folds import even_folds, most_folds
 from sklearn_medsel._validation import list_rows
 
 _LEAST_ALONE = 0.01
@@ -33,14 +33,12 @@ def make_folds(strata, groups, n_splits, seed):
     list of (ndarray, ndarray)
         Training and held-out reports; empty where a class is in one group only.
     """
-    n_groups = [len(np.unique(groups[strata == stratum])) for stratum in np.unique(strata)]
-    n_splits = min(n_splits, *n_groups)
+    n_splits = min(n_splits, most_folds(strata, groups))
     if n_splits < 2:
         return []
-    settings = {"n_splits": n_splits, "shuffle": True, "random_state": seed}
-    if len(np.unique(groups)) == len(groups):
-        return list(StratifiedKFold(**settings).split(strata, strata))
-    return list(StratifiedGroupKFold(**settings).split(strata, strata, groups))
+    # groups of one are no groups: plain folds then keep the classes in better proportion
+    alone = len(np.unique(groups)) == len(groups)
+    return even_folds(strata, None if alone else groups, n_splits, seed)
 
 
 class Stack:

@@ -1,4 +1,4 @@
-"""Partial likelihood of the Cox model, for the baselines' solvers."""
+"""Partial likelihood of a linear predictor, for solvers of penalised and fused Cox models."""
 
 import numpy as np
 
