@@ -157,7 +157,7 @@ def test_an_expert_says_of_a_fold_what_its_model_says(kind):
     X, y = draw(80, 10, kind)
     has = np.arange(80) % 7 > 0
     splits, fold = folds(80)
-    expert = fit_expert(X, has, y, np.zeros((80, y.n_outputs)), splits)
+    expert = fit_expert(X, has, y, np.zeros((80, y.n_outputs)), splits, np.ones(X.shape[1]))
     np.testing.assert_allclose(expert.fold_scores(X, has, fold), expert.oof, atol=1e-10)
     assert not expert.oof[~has].any()
     scores = expert.scores(X, has)
@@ -175,7 +175,9 @@ def test_patients_without_the_block_teach_an_expert_nothing(kind):
     other = X.copy()
     other[~has] = 50.0
     offset = np.zeros((80, y.n_outputs))
-    first, second = (fit_expert(values, has, y, offset, splits) for values in (X, other))
+    first, second = (
+        fit_expert(values, has, y, offset, splits, np.ones(X.shape[1])) for values in (X, other)
+    )
     np.testing.assert_allclose(first.coef, second.coef, rtol=1e-8)
     np.testing.assert_allclose(first.oof, second.oof, rtol=1e-8)
 
@@ -185,7 +187,9 @@ def test_an_expert_uses_only_what_is_kept():
     splits, _ = folds(80)
     kept = np.ones((5, 10), dtype=bool)
     kept[1, 0] = kept[-1, 3] = False
-    expert = fit_expert(X, np.ones(80, dtype=bool), y, np.zeros((80, 1)), splits, kept)
+    expert = fit_expert(
+        X, np.ones(80, dtype=bool), y, np.zeros((80, 1)), splits, np.ones(X.shape[1]), kept
+    )
     assert expert.fold_coef[1, 0] == 0
     assert expert.coef[3] == 0
     assert (expert.coef != 0).sum() == 9
@@ -198,8 +202,8 @@ def test_an_expert_learns_what_is_left_over():
     left = X[:, :1] - X[:, :1].mean()
     fitted = Ridge(1e-6).fit(left, y.y)
     known = fitted.predict(left)[:, None]
-    expert = fit_expert(X, np.ones(200, dtype=bool), y, known, splits)
-    alone = fit_expert(X, np.ones(200, dtype=bool), y, 0 * known, splits)
+    expert = fit_expert(X, np.ones(200, dtype=bool), y, known, splits, np.ones(4))
+    alone = fit_expert(X, np.ones(200, dtype=bool), y, 0 * known, splits, np.ones(4))
     assert np.abs(expert.coef[0]) < 0.1 * np.abs(alone.coef[0])
 
 

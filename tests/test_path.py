@@ -215,8 +215,8 @@ def test_history_and_averages():
     seen = []
     paths, _ = solve(X, family, weight, keep_history=True, after_step=seen.append)
     assert len(paths.history) == len(seen) == 4
-    torch.testing.assert_close(paths.history[-1], paths.coef[0])
-    torch.testing.assert_close(paths.importance[0], torch.stack(paths.history).norm(dim=2).mean(0))
+    torch.testing.assert_close(paths.history[-1], paths.coef)
+    torch.testing.assert_close(paths.importance, torch.stack(paths.history).norm(dim=3).mean(0))
     assert paths.n_iter > 0
 
 

@@ -144,9 +144,9 @@ class CoxFamily:
 
     def _hazard(self, predictor, weight):
         """Relative risks, event weights, risk-set sums and cumulative hazards, longest first."""
-        score = predictor[:, self._order, 0]
-        risk = torch.exp(score - score.amax(1, keepdim=True))
         weight = weight[:, self._order]
+        # those without weight are not to tell even the size of a step
+        risk = torch.exp(self._centred(predictor, weight).clamp_max(0)) * (weight > 0)
         at_risk = torch.cumsum(weight * risk, 1)[:, self._last].clamp_min(_TINY)
         events = weight * self._event
         increments = events / at_risk
@@ -155,6 +155,11 @@ class CoxFamily:
         before = torch.cumsum(increments, 1) - increments
         hazard = total - before[:, self._first]
         return risk, weight, events, at_risk, hazard
+
+    def _centred(self, predictor, weight):
+        """Scores less the largest one that has weight, longest time first."""
+        score = predictor[:, self._order, 0]
+        return score - score.masked_fill(weight <= 0, -torch.inf).amax(1, keepdim=True)
 
     def gradient(self, predictor, weight):
         """Gradient of the loss: weight times minus the martingale residual."""
@@ -169,7 +174,6 @@ class CoxFamily:
 
     def deviance(self, predictor, weight):
         """Minus twice the mean log partial likelihood per event, of shape (n_replicates,)."""
-        _, _, events, at_risk, _ = self._hazard(predictor, weight)
-        score = predictor[:, self._order, 0]
-        gain = score - score.amax(1, keepdim=True) - at_risk.log()
+        _, weight, events, at_risk, _ = self._hazard(predictor, weight)
+        gain = self._centred(predictor, weight) - at_risk.log()
         return -2 * (events * gain).sum(1) / events.sum(1).clamp_min(_TINY)

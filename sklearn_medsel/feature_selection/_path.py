@@ -33,7 +33,7 @@ class Paths:
     predictor : Tensor of shape (n_replicates, n_samples, n_outputs)
         Linear predictor at the last penalty.
     history : list of Tensor
-        Coefficients of the first replicate at each penalty, if they were asked for.
+        Coefficients at each penalty, shaped like `coef`, if they were asked for.
     n_iter : int
         Number of proximal-gradient iterations.
     """
@@ -46,10 +46,10 @@ class Paths:
     n_iter: int
 
 
-def largest_penalty(X, family, weight, gate=None):
+def largest_penalty(X, family, weight, gate=None, offset=0.0):
     """Smallest penalty at which no feature enters, of shape (n_replicates,)."""
     start = family.start(weight)
-    predictor = start.expand(len(weight), X.shape[0], family.n_outputs)
+    predictor = start.expand(len(weight), X.shape[0], family.n_outputs) + offset
     pull = correlate(X, family.gradient(predictor, weight)).norm(dim=2)
     return (pull if gate is None else pull * gate).amax(1)
 
@@ -70,6 +70,7 @@ def solve_paths(
     decoys=None,
     gate=None,
     excluded=None,
+    offset=0.0,
     keep_history=False,
     after_step=None,
     n_iter=24,
@@ -96,8 +97,10 @@ def solve_paths(
         with decoys.
     excluded : Tensor of shape (n_replicates,), int64, or None
         A feature that each replicate must do without.
+    offset : Tensor of shape (n_samples, n_outputs), or 0.0
+        Predictor to start from; it is part of the predictor that `Paths` and `after_step` give.
     keep_history : bool
-        Whether to keep the coefficients of the first replicate at each step.
+        Whether to keep the coefficients at each step.
     after_step : callable or None
         Called with the linear predictor after each penalty.
     n_iter : int
@@ -111,7 +114,7 @@ def solve_paths(
     -------
     Paths
     """
-    state = _State(X, family, weight, decoys, gate, excluded)
+    state = _State(X, family, weight, decoys, gate, excluded, offset)
     history, done = [], 0
     for penalty in penalties:
         for _ in range(n_screens):
@@ -119,7 +122,7 @@ def solve_paths(
             done += state.descend(penalty, -(-n_iter // n_screens))
         state.accumulate()
         if keep_history:
-            history.append(state.gated()[0].clone())
+            history.append(state.gated().clone())
         if after_step is not None:
             after_step(state.predictor)
     return state.result(len(penalties), history, done)
@@ -128,9 +131,9 @@ def solve_paths(
 class _State:
     """Coefficients of all replicates while a path is being solved."""
 
-    def __init__(self, X, family, weight, decoys, gate, excluded):
+    def __init__(self, X, family, weight, decoys, gate, excluded, offset):
         self.X, self.family, self.weight = X, family, weight
-        self.decoys, self.gate, self.excluded = decoys, gate, excluded
+        self.decoys, self.gate, self.excluded, self.offset = decoys, gate, excluded, offset
         n_replicates, (n_samples, n_features) = len(weight), X.shape
         shape = (n_replicates, n_features, family.n_outputs)
         self.coef = X.new_zeros(shape)
@@ -138,7 +141,8 @@ class _State:
         self.fake_coef = None if decoys is None else X.new_zeros(shape)
         self.fake_importance = None if decoys is None else X.new_zeros(shape[:2])
         self.intercept = family.start(weight)
-        self.predictor = self.intercept.expand(n_replicates, n_samples, family.n_outputs)
+        start = self.intercept.expand(n_replicates, n_samples, family.n_outputs)
+        self.predictor = start + offset
 
     def screen(self, working_size, decoy_size):
         """Choose working sets: what is active, and what the gradient pulls at most."""
@@ -214,7 +218,7 @@ class _State:
         step = self._step(spectral)
         ahead, momentum = coef, torch.ones_like(step)
         for i in range(1, n_iter + 1):
-            predictor = self._forward(ahead) + self.intercept
+            predictor = self._forward(ahead) + self.intercept + self.offset
             if i % 4 == 0:  # only survival's curvature moves with the predictor
                 step = self._step(spectral, predictor)
             gradient = self.family.gradient(predictor, self.weight)
@@ -231,7 +235,7 @@ class _State:
             if settled:
                 break
         self._scatter(coef)
-        self.predictor = self._forward(coef) + self.intercept
+        self.predictor = self._forward(coef) + self.intercept + self.offset
         return i
 
     def _step(self, spectral, predictor=None):

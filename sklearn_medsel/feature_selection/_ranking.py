@@ -80,7 +80,7 @@ def rank_features(X, family, weight, *, keep_history=True, working_size=200):
         importance=importance[0],
         effects=first.coef[0].double().cpu().numpy(),
         fractions=(0.9 * penalties[:, 0] / penalties[0, 0]).double().cpu().numpy(),
-        history=torch.stack(first.history).double().cpu().numpy(),
+        history=torch.stack(first.history)[:, 0].double().cpu().numpy(),
         n_iter=(1 + _RESCALINGS) * first.n_iter,
     )
 

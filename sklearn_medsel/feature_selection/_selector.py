@@ -12,13 +12,13 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import draw_seeds, progress, until_stopped
+from ..base import draw_seeds, one_thread, progress, until_stopped
 from ._clusters import correlated_clusters
 from ._inputs import read_problem
 from ._outcome import TASKS
 from ._pairs import MAX_FEATURES, MIN_SAMPLES
-from ._path_method import select_by_path
-from ._repeats import Repeats, split_blocks
+from ._path_method import adjust, feature_pvalues, select_by_path
+from ._repeats import Repeats, run_repeats, split_blocks
 from ._selection import best_of_each
 from ._selector_mori import N_DECOY_SETS, select_by_repeats
 from ._stability import Stability, nogueira_stability
@@ -495,3 +495,28 @@ class DeepFeatureSelector(SelectorMixin, CallbackSupportMixin, BaseEstimator):
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def passing_features(X, y, *, task, fdr, groups, seeds):
+    """Which features pass `fdr`, and nothing else of a fit.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    y : array-like
+        Target.
+    task : {"classification", "regression", "survival"}
+    fdr : float
+        Tolerated false discovery rate.
+    groups : ndarray of shape (n_samples,) or None
+    seeds : list of int
+        One per set of decoys.
+
+    Returns
+    -------
+    ndarray of shape (n_features,), bool
+    """
+    problem = read_problem(DeepFeatureSelector(task=task), X, y, None, groups, seeds)
+    with one_thread():
+        pvalues = feature_pvalues(problem, run_repeats(problem), fdr=fdr, with_pairs=False)
+    return adjust(np.where(problem.table.constant, 1.0, pvalues)) <= fdr

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_medsel._folds import even_folds, most_folds
 from sklearn_medsel.base import one_blas_thread, one_thread, progress, until_stopped
 from sklearn_medsel.multimodal._availability import check_availability
+from sklearn_medsel.multimodal._blocks import as_frame
 from sklearn_medsel.multimodal._encoding import BlockEncoding
 from sklearn_medsel.multimodal._found import (
     feature_table,
@@ -24,11 +25,10 @@ from sklearn_medsel.multimodal._found import (
     to_plain,
 )
 from sklearn_medsel.multimodal._fusion import FUSIONS, Settings, count_steps, fit_fused
-from sklearn_medsel.multimodal._inputs import Inputs
+from sklearn_medsel.multimodal._inputs import Inputs, never_whole
 from sklearn_medsel.multimodal._network import NetworkSettings
 from sklearn_medsel.multimodal._shapley import MAX_BLOCKS, all_sets
-
-_PER_PAIR = 25  # permutations, so that a p-value can pass the correction for the number of pairs
+from sklearn_medsel.survival._folds import check_groups
 
 
 class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator):
@@ -63,7 +63,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         base=None,
         fusion="residual",
         n_features_to_select=None,
-        fdr=0.1,
+        fdr=0.2,
         cv=5,
         hidden_width=16,
         n_interactions=4,
@@ -72,7 +72,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         selection_penalty=0.01,
         learning_rate=0.015,
         max_epochs=60,
-        n_permutations=500,
+        n_permutations=50,
         text_encoder=None,
         image_encoder=None,
         image_root=None,
@@ -129,6 +129,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         """
         rng = check_random_state(self.random_state)
         outcome = self._read_outcome(y)
+        X = as_frame(X)
         if len(X) != len(outcome):
             raise ValueError(f"X has {len(X)} rows and y has {len(outcome)}; they must agree.")
         with one_thread(), one_blas_thread():
@@ -138,10 +139,10 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
                 image_encoder=self.image_encoder,
                 image_root=self.image_root,
             )
-            inputs = Inputs.of(self._encoding.fit_transform(X, y, groups))
+            target = never_whole(y) if outcome.task == "regression" else y
+            inputs = Inputs.of(self._encoding.fit_transform(X, target, groups))
             settings = self._settings(inputs)
             folds = _inner_folds(outcome, groups, self.cv, rng)
-            pair_folds = _inner_folds(outcome, groups, 2 * self.cv, rng)
             n_steps = count_steps(settings, len(self.blocks_))
             with progress(self, X, y, n_steps=n_steps, task_name="step") as step:
                 units = (
@@ -150,7 +151,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
                     else pd.factorize(np.asarray(groups))[0]
                 )
                 self._fused = fit_fused(
-                    inputs, outcome, units, folds, pair_folds, settings, rng, until_stopped(step)
+                    inputs, outcome, units, folds, settings, rng, until_stopped(step)
                 )
             self._tell(inputs, outcome, X, y)
         return self
@@ -193,17 +194,14 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
                 self.device,
                 base,
             ),
-            n_permutations=max(
-                self.n_permutations, _PER_PAIR * len(blocks) * (len(blocks) - 1) // 2
-            ),
+            n_permutations=self.n_permutations,
         )
 
     def _tell(self, inputs, outcome, X, y):
         """Keep what was found."""
         names = [name for name, _, _ in self.blocks_]
-        index = X.index if isinstance(X, pd.DataFrame) else None
         fused, features = self._fused, self._encoding.names_
-        importances, contributions = modality_tables(fused, inputs, outcome, names, index)
+        importances, contributions = modality_tables(fused, inputs, outcome, names, X.index)
         terms = {"term": [self._term_name(term) for term in fused.terms], "weight": fused.weights}
         # columns of plain arrays, which every format can store; the properties make tables of them
         self._tables = {
@@ -216,7 +214,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         self._index = list(contributions.index)
         self._availability = inputs.present.mean(axis=0)
         self.oof_score_ = fused.oof[:, 0] if fused.oof.shape[1] == 1 else fused.oof
-        for message in check_availability(inputs.present, names, self._kind, y):
+        for message in check_availability(inputs.present, names, outcome.task, y):
             warnings.warn(message, UserWarning, stacklevel=3)
 
     @property
@@ -378,14 +376,22 @@ def _inner_folds(outcome, groups, n_splits, rng):
     """Folds with equal shares of classes or events; groups stay together."""
     strata, n = outcome.strata(), len(outcome)
     seed = int(rng.randint(2**31 - 1))
-    if groups is not None:
-        groups = np.asarray(groups)
-        if groups.shape != (n,):
-            raise ValueError(f"groups must have one value per row, {n}; found {groups.shape}.")
-    n_splits = min(n_splits, most_folds(strata, groups))
+    groups = check_groups(groups, n)
+    if groups is not None and len(np.unique(groups)) < 2:
+        raise ValueError(
+            "groups has one group only: the inner folds cannot hold anyone out. Give every patient "
+            "a group of their own, or None."
+        )
+    counted = strata == 1 if outcome.task == "survival" else np.ones(n, dtype=bool)
+    n_splits = min(
+        n_splits, most_folds(strata[counted], None if groups is None else groups[counted])
+    )
     if n_splits < 2:
         raise ValueError(
             "the inner folds need two patients (or groups) of every class, and two events: one "
             "class, or the event, is too rare. Give more patients or join classes."
         )
+    # a handful of censored patients cannot be spread over the folds, and need not be
+    if most_folds(strata, groups) < n_splits:
+        strata = np.zeros(n)
     return even_folds(strata, groups, n_splits, seed)

@@ -1,8 +1,9 @@
-"""Experts: ridge models of a block, or of several, each scored on patients it has not seen.
+"""Experts: linear models of a block, or of several, each scored on patients it has not seen.
 
-An expert learns what the scores given to it leave over. It is the mean over many penalties, each
-believed by how well its out-of-fold scores do at their best scale: a ridge that ranks patients well
-but speaks too loudly is not punished for it.
+An expert learns what the scores given to it leave over. It is the mean over ridge and lasso models
+of many penalties, each believed by how well its out-of-fold scores do at their best scale: a model
+that ranks patients well but speaks too loudly is not punished for it. Where many features tell a
+little the ridge is believed, where few tell all the lasso.
 """
 
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
+from sklearn_medsel.multimodal._lasso import lasso_paths
 from sklearn_medsel.multimodal._ridge import ridge_path
 from sklearn_medsel.multimodal._units import summed
 
-PENALTIES = np.geomspace(100, 0.03, 8)
+PENALTIES = np.geomspace(100, 0.03, 8)  # of ridge models
+_N_SPARSE = 8  # lasso models
 
 
 @dataclass
@@ -31,8 +34,6 @@ class Expert:
     fold_shift : ndarray of shape (F, K)
     oof : ndarray of shape (n, K)
         Out-of-fold scores; zero for patients without any of its blocks.
-    penalty : float
-        Mean of the penalties on the scale of logarithms, as they are believed.
     """
 
     coef: np.ndarray
@@ -40,7 +41,6 @@ class Expert:
     fold_coef: np.ndarray
     fold_shift: np.ndarray
     oof: np.ndarray
-    penalty: float
 
     def scores(self, X, has):
         """Scores (n, K) of features (n, p); zero where `has` (n,) is False."""
@@ -55,8 +55,8 @@ class Expert:
         return scores * has[:, None]
 
 
-def fit_expert(X, has, outcome, offset, folds, kept=None, scale=None, penalties=PENALTIES):
-    """Cross-fit ridge models of all penalties, and refit them on all patients.
+def fit_expert(X, has, outcome, offset, folds, unit, kept=None, scale=None, penalties=PENALTIES):
+    """Cross-fit models of all penalties, and refit them on all patients.
 
     Parameters
     ----------
@@ -69,12 +69,14 @@ def fit_expert(X, has, outcome, offset, folds, kept=None, scale=None, penalties=
         Scores to start from.
     folds : list of (ndarray, ndarray)
         Training and held-out patients.
+    unit : ndarray of shape (p,)
+        One standard deviation of each feature: in the eyes of the lasso all count alike.
     kept : ndarray of shape (F + 1, p), bool, or None
         Features that may be used: in each fold, then by the final model.
     scale : ndarray of shape (p,) or None
-        How loud each feature is in the eyes of the penalty.
+        How loud each feature is in the eyes of the ridge.
     penalties : ndarray
-        Falling.
+        Of the ridge, falling.
 
     Returns
     -------
@@ -83,53 +85,67 @@ def fit_expert(X, has, outcome, offset, folds, kept=None, scale=None, penalties=
     n, p = X.shape
     if kept is None:
         kept = np.ones((len(folds) + 1, p), dtype=bool)
+    teaches = np.zeros((len(folds) + 1, n), dtype=bool)
+    for f, (train, _) in enumerate([*folds, (np.arange(n), None)]):
+        teaches[f, train] = has[train]
+        teaches[f] &= outcome.take(np.flatnonzero(teaches[f])).can_teach()
+    coefs = np.zeros((len(teaches), len(penalties) + _N_SPARSE, p, outcome.n_outputs))
     scale = np.ones(p) if scale is None else scale
-    shape = (len(folds), len(penalties), p, outcome.n_outputs)
-    coefs, shifts = np.zeros(shape), np.zeros((*shape[:2], outcome.n_outputs))
-    oof = np.zeros((len(penalties), n, outcome.n_outputs))
-    for f, (train, held_out) in enumerate(folds):
-        rows = train[has[train]]
-        if outcome.take(rows).can_teach():
-            coefs[f], shifts[f] = _path(X, outcome, offset, rows, kept[f], scale, penalties)
-            oof[:, held_out] = X[held_out] @ coefs[f] - shifts[f][:, None]
+    for f in np.flatnonzero(teaches.any(axis=1)):
+        coefs[f, : len(penalties)] = _ridge(
+            X, outcome, offset, teaches[f], kept[f], scale, penalties
+        )
+    _add_lasso(coefs[:, len(penalties) :], X, outcome, offset, teaches, kept, unit)
+    means = np.stack([X[rows].mean(axis=0) if rows.any() else np.zeros(p) for rows in teaches])
+    shifts = np.einsum("fp,fqpk->fqk", means, coefs)
+    oof = np.zeros((coefs.shape[1], n, outcome.n_outputs))
+    for f, (_, held_out) in enumerate(folds):
+        oof[:, held_out] = X[held_out] @ coefs[f] - shifts[f][:, None]
     oof *= has[:, None]
-    share, credence = _shares(outcome, offset, oof)
-    coef, shift = np.zeros(shape[1:]), np.zeros((len(penalties), outcome.n_outputs))
-    rows = np.flatnonzero(has)
-    if outcome.take(rows).can_teach():
-        coef, shift = _path(X, outcome, offset, rows, kept[-1], scale, penalties)
-    return Expert(
-        np.tensordot(share, coef, 1),
-        share @ shift,
-        np.einsum("q,fqpk->fpk", share, coefs),
-        np.einsum("q,fqk->fk", share, shifts),
-        np.tensordot(share, oof, 1),
-        float(np.exp(credence @ np.log(penalties))),
+    share = _shares(outcome, offset, oof)
+    coefs, shifts = np.einsum("q,fqpk->fpk", share, coefs), np.einsum("q,fqk->fk", share, shifts)
+    return Expert(coefs[-1], shifts[-1], coefs[:-1], shifts[:-1], np.tensordot(share, oof, 1))
+
+
+def _ridge(X, outcome, offset, rows, kept, scale, penalties):
+    """Coefficients (q, p, K) of ridge models on some rows and columns."""
+    coef = np.zeros((len(penalties), X.shape[1], outcome.n_outputs))
+    if kept.any():
+        rows = np.flatnonzero(rows)
+        used = X[np.ix_(rows, kept)] * scale[kept]
+        found = ridge_path(used, outcome.take(rows), offset[rows], penalties)[0]
+        coef[:, kept] = found * scale[kept][:, None]
+    return coef
+
+
+def _add_lasso(coefs, X, outcome, offset, teaches, kept, unit):
+    """Put the coefficients (F + 1, q, p, K) of lasso models in their place."""
+    models, used = np.flatnonzero(teaches.any(axis=1)), np.flatnonzero(kept.any(axis=0))
+    if not len(models) or not len(used):
+        return
+    found = lasso_paths(
+        X[:, used] / unit[used],
+        outcome,
+        offset,
+        teaches[models],
+        kept[np.ix_(models, used)],
+        coefs.shape[1],
     )
+    coefs[np.ix_(models, np.arange(coefs.shape[1]), used)] = found / unit[used][:, None]
 
 
 def _shares(outcome, offset, oof):
-    """How much of each penalty's scores goes into the expert, and how far each is believed.
+    """How much of each model's scores goes into the expert.
 
     Scores are stretched to their best scale and believed by their likelihood, out of fold. The
-    best penalty alone would depend on how the folds were drawn. One choice for all folds: if each
+    best model alone would depend on how the folds were drawn. One choice for all folds: if each
     made its own, their scores would not be on one scale, and later stages would learn less.
     """
     fits = [stretched(outcome, offset, scores) for scores in oof]
     losses, stretch = np.array(fits).T
     credence = np.exp(losses.min() - losses)
     credence /= credence.sum()
-    return credence * stretch, credence
-
-
-def _path(X, outcome, offset, rows, kept, scale, penalties):
-    """Coefficients (q, p, K) on some rows and columns, and the mean scores (q, K) of the rows."""
-    used = X[np.ix_(rows, kept)] * scale[kept]
-    coef = np.zeros((len(penalties), X.shape[1], outcome.n_outputs))
-    if used.shape[1]:
-        found = ridge_path(used, outcome.take(rows), offset[rows], penalties)[0]
-        coef[:, kept] = found * scale[kept][:, None]
-    return coef, X[rows].mean(axis=0) @ coef
+    return credence * stretch
 
 
 def stretched(outcome, offset, scores):

@@ -20,6 +20,7 @@ from sklearn_medsel.multimodal._units import fold_of_rows
 
 _CLEAR = 0.05  # p-value, over all pairs of blocks, of pairs that take part in the prediction
 _LEAST_OF_BASE = 0.05
+_LEAST_WEIGHT = 1e-3
 _TOP_IN_NETWORK = 100  # features per block and fold that a network is to see
 FUSIONS = ("residual", "late", "stacked", "gated", "concat")
 
@@ -69,8 +70,6 @@ class Fused:
         Out-of-fold fused scores.
     kept : ndarray of shape (F + 1, p), bool
         Features used in each fold, then in the final models.
-    qvalues : ndarray of shape (p,) or None
-        Against decoys, where no number of features was asked for.
     selected : ndarray of shape (p,), bool
     interactions : list of Interaction
     """
@@ -83,7 +82,6 @@ class Fused:
     oof: np.ndarray
     kept: np.ndarray
     selected: np.ndarray | None = None
-    qvalues: np.ndarray | None = None
     interactions: list = field(default_factory=list)
 
     def scores(self, inputs):
@@ -112,7 +110,7 @@ def count_steps(settings, n_blocks):
     return 1
 
 
-def fit_fused(inputs, outcome, units, folds, pair_folds, settings, random_state, step):
+def fit_fused(inputs, outcome, units, folds, settings, random_state, step):
     """Fit a fusion.
 
     Parameters
@@ -122,8 +120,6 @@ def fit_fused(inputs, outcome, units, folds, pair_folds, settings, random_state,
     units : ndarray of shape (n,), int
         Rows of one unit are one patient.
     folds : list of (ndarray, ndarray)
-    pair_folds : list of (ndarray, ndarray)
-        For the screen of pairs.
     settings : Settings
     random_state : RandomState
     step : callable
@@ -133,7 +129,7 @@ def fit_fused(inputs, outcome, units, folds, pair_folds, settings, random_state,
     -------
     Fused
     """
-    fit = _Fit(inputs, outcome, units, folds, pair_folds, settings, random_state, step)
+    fit = _Fit(inputs, outcome, units, folds, settings, random_state, step)
     fit.keep_features()
     getattr(fit, f"fuse_{settings.fusion}")()
     return fit.finish()
@@ -142,9 +138,9 @@ def fit_fused(inputs, outcome, units, folds, pair_folds, settings, random_state,
 class _Fit:
     """The stages of one fit, and what they have found so far."""
 
-    def __init__(self, inputs, outcome, units, folds, pair_folds, settings, random_state, step):
+    def __init__(self, inputs, outcome, units, folds, settings, random_state, step):
         self.inputs, self.outcome, self.units = inputs, outcome, units
-        self.folds, self.pair_folds = folds, pair_folds
+        self.folds = folds
         self.settings, self.random_state, self.step = settings, random_state, step
         n, n_features = inputs.X.shape
         self.n_blocks = inputs.present.shape[1]
@@ -254,7 +250,7 @@ class _Fit:
         return weights, np.array(fold_weights), said
 
     def _expert(self, blocks, offset):
-        """Ridge model of some blocks; of several, every feature counts alike."""
+        """Linear models of some blocks; of several, every feature counts alike."""
         blocks = list(blocks)
         used = np.isin(self.inputs.block, blocks)
         X, kept = self.inputs.X, self.kept & used
@@ -262,7 +258,7 @@ class _Fit:
         if len(blocks) > 1:
             scale = 1 / (self.inputs.scale * max(1, used.sum()) ** 0.5)
         has = self.inputs.has(blocks)
-        return fit_expert(X, has, self.outcome, offset, self.folds, kept, scale)
+        return fit_expert(X, has, self.outcome, offset, self.folds, self.inputs.scale, kept, scale)
 
     def _block(self, block, offset):
         return LinearTerm(str(block), (block,), self._expert([block], offset))
@@ -284,18 +280,29 @@ class _Fit:
 
     def _leading(self):
         """Features (F + 1, p) that a network sees: those a fold's linear models lean on most."""
-        effects = np.zeros((len(self.folds) + 1, self.inputs.X.shape[1]))
-        linear = [term.expert for term in self.terms if isinstance(term, LinearTerm)]
-        for expert in linear or [self.together]:
-            both = np.concatenate([expert.fold_coef, expert.coef[None]])
-            size = np.abs(both).max(axis=2) * self.inputs.scale
-            effects += size / np.maximum(size.max(axis=1, keepdims=True), 1e-12)
-        leading = np.zeros_like(self.kept)
+        leading, effects = np.zeros_like(self.kept), self._effects()
         for b in range(self.n_blocks):
             of = np.flatnonzero(self.inputs.block == b)
             for f, effect in enumerate(effects[:, of]):
                 leading[f, of[np.argsort(-effect, kind="stable")[:_TOP_IN_NETWORK]]] = True
         return leading & self.kept
+
+    def _effects(self):
+        """How much (F + 1, p) the linear models say of each feature: of each fold, then of all."""
+        linear = [
+            (term.expert, np.append(fold_weights, weight))
+            for term, weight, fold_weights in zip(
+                self.terms, self.weights, self.fold_weights, strict=True
+            )
+            if isinstance(term, LinearTerm)
+        ]
+        effects = np.zeros((len(self.folds) + 1, self.inputs.X.shape[1]))
+        for expert, weights in linear or [(self.together, np.ones(len(effects)))]:
+            coef = np.concatenate([expert.fold_coef, expert.coef[None]])
+            size = np.abs(coef).max(axis=2) * self.inputs.scale
+            # a model that says nothing new may yet tell which of its features matter
+            effects += np.maximum(weights, _LEAST_WEIGHT)[:, None] * size
+        return effects
 
     # -- what was found ------------------------------------------------------------------------
 
@@ -315,39 +322,28 @@ class _Fit:
         )
         fused.oof = fused.fold_scores(self.inputs)
         if self.settings.n_features is None:
-            fused.selected, fused.qvalues = beat_decoys(
-                self.inputs,
-                self.outcome,
-                self._joint_penalty(),
-                self.units,
-                self.random_state,
-                fdr=self.settings.fdr,
+            seed = self.random_state.randint(2**31 - 1)
+            fused.selected = beat_decoys(
+                self.inputs, self.outcome, self.units, seed, fdr=self.settings.fdr
             )
         else:
             fused.selected = self.kept[-1].copy()
         return fused
 
-    def _joint_penalty(self):
-        """Penalty of a model of several blocks; one that the fit has chosen already, if any."""
-        chosen = [term.expert.penalty for term in self.terms if term.name == "together"]
-        return chosen[0] if chosen else self.together.penalty
-
     def _find_interactions(self):
         """Screen every pair of blocks for what the fusion so far leaves over."""
-        outcome, nothing = self.outcome, np.zeros_like(self.offset)
-        residual = outcome.residual(self.offset + outcome.intercept(self.offset))
-        crude = outcome.residual(nothing + outcome.intercept(nothing))
-        for pair in combinations(range(self.n_blocks), 2):
-            self.interactions.append(
-                find_interaction(
-                    self.inputs,
-                    pair,
-                    residual,
-                    crude,
-                    self.offset,
-                    self.units,
-                    self.pair_folds,
-                    self.random_state,
-                    self.settings.n_permutations,
-                )
+        residual = self.outcome.residual(self.offset + self.outcome.intercept(self.offset))
+        effects = self._effects()
+        self.interactions = [
+            find_interaction(
+                self.inputs,
+                pair,
+                residual,
+                effects,
+                self.units,
+                self.folds,
+                self.random_state,
+                self.settings.n_permutations,
             )
+            for pair in combinations(range(self.n_blocks), 2)
+        ]

@@ -6,9 +6,17 @@ nothing else of the task.
 """
 
 import numpy as np
+import torch
 from scipy.special import expit, log_softmax, softmax
 
+from sklearn_medsel.feature_selection._families import (
+    CoxFamily,
+    LogisticFamily,
+    MultinomialFamily,
+    SquaredFamily,
+)
 from sklearn_medsel.survival._partial_likelihood import PartialLikelihood
+from sklearn_medsel.survival._target import make_survival_y
 
 _STEPS = 25
 
@@ -18,6 +26,7 @@ class Outcome:
 
     Attributes
     ----------
+    task : {"classification", "regression", "survival"}
     n_outputs : int
         Number K of scores.
     has_intercept : bool
@@ -26,6 +35,15 @@ class Outcome:
 
     n_outputs = 1
     has_intercept = True
+    task = "classification"
+
+    def target(self):
+        """Outcome as the estimators of other packages take it."""
+        return self.y
+
+    def family(self, like):
+        """Outcome as the path solver takes it, in the dtype of the tensor `like`."""
+        raise NotImplementedError
 
     def take(self, rows):
         """Outcome of some patients."""
@@ -79,6 +97,10 @@ class Binary(Outcome):
     def __len__(self):
         return len(self.y)
 
+    def family(self, like):
+        """Give the logistic family."""
+        return LogisticFamily(torch.as_tensor(self.y).to(like))
+
     def take(self, rows):
         """Outcome of some patients."""
         return Binary(self.y[rows])
@@ -114,6 +136,10 @@ class Classes(Outcome):
     def __len__(self):
         return len(self.y)
 
+    def family(self, like):
+        """Give the multinomial family."""
+        return MultinomialFamily(torch.as_tensor(np.eye(self.n_outputs)[self.y]).to(like))
+
     def take(self, rows):
         """Outcome of some patients."""
         return Classes(self.y[rows], self.n_outputs)
@@ -144,11 +170,17 @@ class Classes(Outcome):
 class Numbers(Outcome):
     """A number, standardised by the caller."""
 
+    task = "regression"
+
     def __init__(self, y):
         self.y = np.asarray(y, dtype=np.float64)
 
     def __len__(self):
         return len(self.y)
+
+    def family(self, like):
+        """Give the family of squared errors."""
+        return SquaredFamily(torch.as_tensor(self.y[:, None]).to(like))
 
     def take(self, rows):
         """Outcome of some patients."""
@@ -182,6 +214,7 @@ class Survival(Outcome):
     """Time to an event, perhaps censored; the score is a log hazard."""
 
     has_intercept = False
+    task = "survival"
 
     def __init__(self, event, time):
         self.event, self.time = event, time
@@ -189,6 +222,14 @@ class Survival(Outcome):
 
     def __len__(self):
         return len(self.time)
+
+    def target(self):
+        """Event and time as one array."""
+        return make_survival_y(self.event, self.time)
+
+    def family(self, like):
+        """Give the family of the partial likelihood."""
+        return CoxFamily(self.event, self.time, like)
 
     def take(self, rows):
         """Outcome of some patients."""

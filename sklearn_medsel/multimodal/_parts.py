@@ -11,6 +11,13 @@ import numpy as np
 
 from sklearn_medsel.multimodal._experts import Expert
 
+_FURTHEST = 2.5  # standard deviations: no single patient is to make a product
+
+
+def clipped(inputs):
+    """Features in standard deviations, those far out drawn in."""
+    return np.clip(inputs.X / inputs.scale, -_FURTHEST, _FURTHEST)
+
 
 @dataclass
 class LinearTerm:
@@ -74,7 +81,7 @@ class PairTerm:
 
     def fold_scores(self, inputs, fold):
         """Scores (n, K) by the pairs found without the patients' fold."""
-        scores = np.empty((len(inputs.X), self.oof.shape[1]))
+        scores = np.empty((len(inputs.X), self.pairs[-1][1].shape[1]))
         for f in np.unique(self.fold):
             rows = self.fold == f
             part = inputs._replace(X=inputs.X[rows], present=inputs.present[rows])
@@ -88,5 +95,5 @@ class PairTerm:
     def _products(self, inputs, found):
         features, weights = found
         both = inputs.present[:, list(self.blocks)].all(axis=1)
-        X = inputs.X / inputs.scale
+        X = clipped(inputs)
         return (X[:, features[:, 0]] * X[:, features[:, 1]]) @ weights * both[:, None]

@@ -25,13 +25,13 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
         ``"residual"``: base, then the other blocks by ridge models of each and of all together,
         then clear interactions and the joint network, each stage weighed by cross-validation and
         drawn towards zero. ``"late"``: mean of the blocks' scores. ``"stacked"``: their weighted
-        sum. ``"gated"``: the joint network alone. ``"concat"``: one ridge model of all blocks.
+        sum. ``"gated"``: the joint network alone. ``"concat"``: one linear model of all blocks.
     n_features_to_select : int or None, default=None
         Number of features to keep over all blocks, exactly; pairs of features then take no part in
         predictions. None keeps all, and calls those selected that pass `fdr`.
-    fdr : float, default=0.1
-        Tolerated share of false features among the selected, against decoys, where no number is
-        given.
+    fdr : float, default=0.2
+        Tolerated false discovery rate among the selected, as in `DeepFeatureSelector`, where no
+        number is given.
     cv : int, default=5
         Number of inner folds.
     hidden_width : int, default=16
@@ -49,8 +49,8 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
         Largest step size of the joint network.
     max_epochs : int, default=60
         Steps of the joint network. 0 leaves it out.
-    n_permutations : int, default=500
-        Permutations behind the p-values of interactions; at least 25 per pair of blocks are made.
+    n_permutations : int, default=50
+        Permutations behind the p-values of interactions; a Gumbel distribution is fitted to them.
     text_encoder : transformer, dict of str to transformer, or None, default=None
         How text becomes numbers; None: terms weighed by TF-IDF.
     image_encoder : transformer, dict of str to transformer, or None, default=None
@@ -79,8 +79,9 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
         them.
     interactions_ : DataFrame
         One row per pair of blocks: ``block_a``, ``block_b``, ``strength`` (correlation of the
-        products' score with what main effects leave over, on patients left out), ``pvalue`` (by
-        permutation of these) and ``top_pairs`` (feature, feature, strength).
+        products' score with what main effects leave over, on patients left out), ``pvalue`` (of
+        the clearest product anywhere, by permutation of what main effects leave over for patients
+        left out) and ``top_pairs`` (feature, feature, strength).
     term_weights_ : DataFrame
         Weight of each term of the fused score.
     availability_ : Series
@@ -104,7 +105,8 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
     penalties, weights. Inner folds give every training patient a score by models that have not
     seen them; all that is reported after the fit comes from these. Penalties and the shares of the
     stages are chosen on all training patients, so such scores are a little too good, the more so
-    the fewer the patients and the more the blocks.
+    the fewer the patients and the more the blocks: six blocks of noise and 60 patients give an AUC
+    of .55 to .7 by the rule of fusion.
 
     A block that a patient lacks contributes nothing to their score. If the pattern of missing
     blocks alone predicts the outcome, a warning says so.
@@ -130,8 +132,6 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
     >>> model.modality_importances_["block"].tolist()
     ['clin', 'gene']
     """
-
-    _kind = "regression"
 
     def _read_outcome(self, y):
         y = column_or_1d(y, dtype=np.float64, warn=True)

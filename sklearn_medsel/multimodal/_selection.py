@@ -1,19 +1,21 @@
 """Which features are kept: as many as asked for, or those that beat their decoys.
 
-A ridge model of all blocks weighs the features; a feature counts by its own weight and by that of
-its block. Asked for a number, the weakest features are dropped in steps and the rest fitted anew,
-until exactly that many are left.
+Asked for a number, a ridge model of all blocks weighs the features; the weakest are dropped in
+steps and the rest fitted anew, until exactly that many are left. A feature counts by its own weight
+and by that of its block. Otherwise the tests of `DeepFeatureSelector` tell.
 """
 
 import numpy as np
 
+from sklearn_medsel.base import draw_seeds
+from sklearn_medsel.feature_selection._selector import passing_features
 from sklearn_medsel.multimodal._ridge import ridge_path
-from sklearn_medsel.multimodal._units import permuted
 
 _SHARE_KEPT = 0.8
 # Light: features are to be judged beside the others, where a heavy penalty judges each by itself.
 _PENALTY = np.array([0.1])
-_MIN_PATIENTS = 8
+_MIN_PATIENTS = 8  # for p-values
+_N_DECOYS = 10
 
 
 def keep_exactly(inputs, outcome, rows, n_features, *, protected=None):
@@ -64,47 +66,31 @@ def feature_weights(coef, block):
     return np.sqrt(own * np.sqrt(mean_square)[block])
 
 
-def beat_decoys(inputs, outcome, penalty, units, rng, *, fdr, n_decoys=10):
-    """Features whose weight is larger than chance gives, by Benjamini and Hochberg.
-
-    Decoys are the blocks with the patients in another order: they have the correlations of the
-    real features and nothing to do with the outcome. They compete in the same model.
+def beat_decoys(inputs, outcome, units, seed, *, fdr):
+    """Features that tell more than chance and more than what they are correlated with.
 
     Parameters
     ----------
     inputs : Inputs
     outcome : Outcome
-    penalty : float
     units : ndarray of shape (n,), int
-        Rows of one unit change places together.
-    rng : RandomState
+        Rows of one unit are one patient.
+    seed : int
     fdr : float
         Tolerated share of false ones among the features.
-    n_decoys : int, default=10
-        Sets of decoys.
 
     Returns
     -------
     selected : ndarray of shape (p,), bool
-    qvalues : ndarray of shape (p,)
     """
     n, p = inputs.X.shape
     if n < _MIN_PATIENTS:
-        return np.zeros(p, dtype=bool), np.ones(p)
-    real, decoys = np.zeros(p), []
-    X, nothing = _alike(inputs), np.zeros((n, outcome.n_outputs))
-    for _ in range(n_decoys):
-        both = np.hstack([X, X[permuted(units, rng)]])
-        coef = ridge_path(both, outcome, nothing, np.array([penalty]))[0][0]
-        own = np.sqrt((coef**2).sum(axis=1))
-        real += own[:p] / n_decoys
-        decoys.append(own[p:])
-    decoys = np.array(decoys)
-    qvalues = np.ones(p)
-    null = np.sort(decoys.ravel())
-    above = null.size - np.searchsorted(null, real, side="left")
-    pvalues = (1 + above) / (1 + null.size)
-    order = np.argsort(pvalues, kind="stable")
-    adjusted = pvalues[order] * p / np.arange(1, p + 1)
-    qvalues[order] = np.minimum(1, np.minimum.accumulate(adjusted[::-1])[::-1])
-    return qvalues <= fdr, qvalues
+        return np.zeros(p, dtype=bool)
+    return passing_features(
+        (inputs.X / inputs.scale).astype(np.float32),
+        outcome.target(),
+        task=outcome.task,
+        fdr=fdr,
+        groups=units if len(np.unique(units)) < n else None,
+        seeds=draw_seeds(seed, _N_DECOYS),
+    )

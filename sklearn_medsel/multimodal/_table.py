@@ -4,6 +4,8 @@
 at once.
 """
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
@@ -123,6 +125,15 @@ class TableEncoder:
             if rare and counts[rare].sum() >= min(3, few):
                 groups.append((rare[0] if len(rare) == 1 else "(rare)", rare))
             self._told[at] = [level for _, members in groups for level in members]
+            if not groups and len(counts) > n_present / 2:
+                warnings.warn(
+                    f"block {self.name!r}: nearly every patient has a value of their own in column "
+                    f"{self.columns_[at]!r}, so that nothing can be learnt from it. If it holds "
+                    "text, give it as a block of modality 'text'; if it names patients, leave it "
+                    "out.",
+                    UserWarning,
+                    stacklevel=2,
+                )
             if len(groups) == 2:  # one says what the other does
                 groups = [min(groups, key=lambda group: counts[group[1]].sum())]
             self._levels += [(at, name, members) for name, members in groups]
