@@ -167,7 +167,7 @@ def headline(results):
     ours, patients = results.judged(results.ours), results.patients
     words = (
         f"From {', '.join(patients.names[:-1])} and {patients.names[-1]} together, "
-        f"{patients.outcome} is predicted with a{'n' if results.metric == 'AUROC' else ''} "
+        f"{patients.outcome} is predicted with a{'n' if results.metric in ('AUROC', 'R²') else ''} "
         f"{results.metric} of {ours['score']:.3f} ± {ours['sd']:.3f} in {len(patients.y):,} "
         "patients that the model had not seen"
     )
