@@ -72,7 +72,7 @@ def screen_pairs(X, residual, rng, *, blocks=None, n_best=20, n_permutations=N_P
         _strongest(scores, residual[permute_rows(rng, len(residual), blocks)], 1)[0].max(initial=0)
         for _ in range(n_permutations)
     ]
-    return PairScreen(pairs, statistics, _maximum_pvalues(statistics, np.array(maxima)))
+    return PairScreen(pairs, statistics, maximum_pvalues(statistics, np.array(maxima)))
 
 
 def confirm_pairs(screen, X, response, weight, main_effects):
@@ -173,10 +173,10 @@ def _merge(best, where, product, start, other):
     return values[top], columns[top]
 
 
-def _maximum_pvalues(statistics, maxima):
+def maximum_pvalues(statistics, maxima):
     """Chance of a maximum this large, from a Gumbel distribution with the maxima's moments."""
-    if not len(statistics):
+    if not np.size(statistics):
         return np.empty(0)
-    scale = max(maxima.std(ddof=1) * np.sqrt(6) / np.pi, 1e-3)
+    scale = max(maxima.std(ddof=1 if len(maxima) > 1 else 0) * np.sqrt(6) / np.pi, 1e-3)
     location = maxima.mean() - np.euler_gamma * scale
     return gumbel_r.sf(statistics, location, scale)

@@ -7,8 +7,8 @@ one of them needs to stand out from few only; a pair of two others must stand ou
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import gumbel_r
 
+from sklearn_medsel.feature_selection._pairs import maximum_pvalues
 from sklearn_medsel.multimodal._parts import PairTerm, clipped
 from sklearn_medsel.multimodal._units import permuted
 
@@ -16,7 +16,6 @@ _N_PAIRS = 5  # products in a score
 _N_MAIN = 4  # features of a block that count as mattering by themselves
 _WIDEST = 400  # features of a block that are screened; of more, those that matter most
 _LEAST_SPREAD = 1e-6
-_LEAST_SCALE = 0.5  # of evidence at chance, in units of log-likelihood; about 1 in theory
 _TINY = 1e-12
 
 
@@ -74,7 +73,7 @@ def find_interaction(inputs, blocks, residual, effects, units, folds, rng, n_per
         fold_of[held_out] = f
     features, _, correlations = found[-1]
     pairs = [(features, weights) for features, weights, _ in found]
-    term = PairTerm(" x ".join(map(str, blocks)), blocks, pairs, fold_of, None)
+    term = PairTerm(" x ".join(map(str, blocks)), blocks, pairs, fold_of)
     term.oof = term.fold_scores(inputs, fold_of)
     top = [(int(a), int(b), float(c)) for (a, b), c in zip(features, correlations, strict=True)]
     return Interaction(
@@ -87,7 +86,7 @@ def find_interaction(inputs, blocks, residual, effects, units, folds, rng, n_per
 
 
 class _Screen:
-    """Evidence for each pair of features of two blocks, in some patients."""
+    """How clear each pair of features of two blocks is, in some patients."""
 
     def __init__(self, inputs, blocks, effects, rows):
         self.rows, n = rows, len(rows)
@@ -117,38 +116,38 @@ class _Screen:
         root = np.sqrt(self.spread * max(1, len(rest)))
         return np.stack([(self.left * r[:, None]).T @ self.right / root for r in rest.T], axis=2)
 
-    def evidence(self, correlations):
-        """Log-likelihood that a pair gains, less the logarithm of how many pairs there are of it.
+    def clearness(self, correlations):
+        """Size (pa, pb) of a normal score, raised for the kinds of pairs of which there are few.
 
-        So no kind of pair drowns in the maxima of a more numerous one.
+        Half its square is the log-likelihood that a pair gains, and the logarithm of how many
+        times fewer pairs there are of its kind than in all. So no kind drowns in the maxima of a
+        more numerous one.
         """
-        strongest = (correlations**2).max(axis=2)
-        return len(self.rows) * strongest / 2 - np.log(self.n_alike)
+        gain = len(self.rows) * (correlations**2).max(axis=2) / 2
+        return np.sqrt(2 * (gain + np.log(self.n_alike.size / self.n_alike)))
 
     def best_pairs(self, residual):
         """Features (m, 2), weights (m, K) and largest correlations (m,) of the clearest pairs."""
         correlations = self.correlations(residual[self.rows])
-        evidence = self.evidence(correlations)
-        flat = np.argsort(-evidence.ravel(), kind="stable")[:_N_PAIRS]
-        left, right = np.unravel_index(flat, evidence.shape)
-        of_pairs, sureness = correlations[left, right], evidence[left, right]
+        clearness = self.clearness(correlations)
+        flat = np.argsort(-clearness.ravel(), kind="stable")[:_N_PAIRS]
+        left, right = np.unravel_index(flat, clearness.shape)
+        of_pairs, gain = correlations[left, right], clearness[left, right] ** 2 / 2
         # of pairs that are correlated, the clearer one speaks
-        sureness = np.exp(sureness - sureness.max(initial=-np.inf))
+        sureness = np.exp(gain - gain.max(initial=-np.inf))
         weights = of_pairs * (sureness / np.sqrt(self.spread[left, right]))[:, None]
         features = np.column_stack([self.sides[0][left], self.sides[1][right]])
         largest = np.take_along_axis(of_pairs, np.abs(of_pairs).argmax(axis=1)[:, None], 1)
         return features, weights, largest[:, 0]
 
     def pvalue(self, residual, units, rng, n_permutations):
-        """Chance of evidence as clear as this, anywhere, if the residuals' patients are mixed."""
+        """Chance of a pair as clear as this, anywhere, if the residuals' patients are mixed."""
         rest, units = residual[self.rows], units[self.rows]
-        observed = self.evidence(self.correlations(rest)).max()
-        maxima = [
-            self.evidence(self.correlations(rest[permuted(units, rng)])).max()
-            for _ in range(n_permutations)
+        orders = [np.arange(len(rest)), *(permuted(units, rng) for _ in range(n_permutations))]
+        observed, *maxima = [
+            self.clearness(self.correlations(rest[order])).max() for order in orders
         ]
-        scale = max(np.std(maxima) * np.sqrt(6) / np.pi, _LEAST_SCALE)
-        return float(gumbel_r.sf(observed, np.mean(maxima) - np.euler_gamma * scale, scale))
+        return float(maximum_pvalues(observed, np.array(maxima)))
 
 
 def _correlation(scores, rest):

@@ -66,14 +66,15 @@ class PairTerm:
         Features and weights of their products: of each fold of its own, then of all patients.
     fold : ndarray of shape (n,), int
         Its fold of each training patient.
-    oof : ndarray of shape (n, K)
+    oof : ndarray of shape (n, K) or None
+        Once it has spoken of the patients of the fit.
     """
 
     name: str
     blocks: tuple
     pairs: list
     fold: np.ndarray
-    oof: np.ndarray
+    oof: np.ndarray | None = None
 
     def scores(self, inputs):
         """Scores (n, K) by the pairs found in all patients."""
