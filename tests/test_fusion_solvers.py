@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import Lasso, LogisticRegression, Ridge
 
 from sklearn_medsel.feature_selection._cox_linear import ridge_path as cox_ridge_path
 from sklearn_medsel.multimodal._experts import combine, fit_expert, shrunken_weight
 from sklearn_medsel.multimodal._inputs import Inputs
+from sklearn_medsel.multimodal._lasso import lasso_paths
 from sklearn_medsel.multimodal._outcomes import Binary, Classes, Numbers, Survival
 from sklearn_medsel.multimodal._ridge import ridge_path
 from sklearn_medsel.multimodal._selection import keep_exactly
@@ -426,3 +427,46 @@ def test_too_many_blocks_are_refused_at_once():
     for explain in (all_sets, lambda n_blocks: shapley_values({}, n_blocks)):
         with pytest.raises(ValueError, match=rf"60 blocks .* at most {MAX_BLOCKS}"):
             explain(60)
+
+
+# --- lasso ---------------------------------------------------------------------------------------
+
+
+def test_lasso_agrees_with_scikit_learn():
+    """Squared error, all patients: the last penalty is a tenth of the largest."""
+    X, y = draw(120, 15, "numbers", effect=1.0)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    everyone, kept = np.ones((1, 120), dtype=bool), np.ones((1, 15), dtype=bool)
+    coef = lasso_paths(X, y, np.zeros((120, 1)), everyone, kept, 8)
+    alpha = np.abs(X.T @ (y.y - y.y.mean())).max() / 120
+    for found, part in ((coef[0, -1, :, 0], 0.1), (coef[0, 0, :, 0], 0.9)):
+        expected = Lasso(part * alpha, tol=1e-8).fit(X, y.y).coef_
+        np.testing.assert_allclose(found, expected, atol=5e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lasso_starts_from_the_offset(kind):
+    """What the offset says already is not learnt again."""
+    X, y = draw(200, 6, kind, effect=2.0)
+    everyone, kept = np.ones((1, 200), dtype=bool), np.ones((1, 6), dtype=bool)
+    nothing = np.zeros((200, y.n_outputs))
+    first = lasso_paths(X, y, nothing, everyone, kept, 8)[0, -1]
+    known = X @ ridge_path(X, y, nothing, np.array([1e-3]))[0][0]
+    second = lasso_paths(X, y, known, everyone, kept, 8)[0, -1]
+    assert np.linalg.norm(second) < np.linalg.norm(first) / 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lasso_learns_from_its_own_patients_and_features(kind):
+    X, y = draw(80, 6, kind)
+    teaches = np.ones((2, 80), dtype=bool)
+    teaches[0, :20] = False
+    kept = np.ones((2, 6), dtype=bool)
+    kept[0, 2] = False
+    other = X.copy()
+    other[:20] = 30.0
+    nothing = np.zeros((80, y.n_outputs))
+    first, second = (lasso_paths(v, y, nothing, teaches[:1], kept[:1], 5) for v in (X, other))
+    np.testing.assert_allclose(first, second, atol=1e-5)
+    assert np.all(first[0, :, 2] == 0)
+    assert np.any(first[0, -1] != 0)
