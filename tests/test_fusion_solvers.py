@@ -465,8 +465,12 @@ def test_lasso_learns_from_its_own_patients_and_features(kind):
     kept[0, 2] = False
     other = X.copy()
     other[:20] = 30.0
-    nothing = np.zeros((80, y.n_outputs))
-    first, second = (lasso_paths(v, y, nothing, teaches[:1], kept[:1], 5) for v in (X, other))
+    offset = np.random.default_rng(0).normal(size=(2, 80, y.n_outputs))
+    offset[1, 20:] = offset[0, 20:]
+    first, second = (
+        lasso_paths(v, y, start, teaches[:1], kept[:1], 5)
+        for v, start in zip((X, other), offset, strict=True)
+    )
     np.testing.assert_allclose(first, second, atol=1e-5)
     assert np.all(first[0, :, 2] == 0)
     assert np.any(first[0, -1] != 0)

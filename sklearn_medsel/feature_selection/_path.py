@@ -97,7 +97,7 @@ def solve_paths(
         with decoys.
     excluded : Tensor of shape (n_replicates,), int64, or None
         A feature that each replicate must do without.
-    offset : Tensor of shape (n_samples, n_outputs), or 0.0
+    offset : Tensor that broadcasts to (n_replicates, n_samples, n_outputs), or 0.0
         Predictor to start from; it is part of the predictor that `Paths` and `after_step` give.
     keep_history : bool
         Whether to keep the coefficients at each step.

@@ -35,9 +35,8 @@ def lasso_paths(X, outcome, offset, teaches, kept, n_penalties):
     table = torch.as_tensor(X, dtype=torch.float32)
     family = outcome.family(table)
     weight = torch.as_tensor(teaches / teaches.sum(axis=1, keepdims=True)).to(table)
-    # the solver's intercept starts from what suits no offset
-    shift = outcome.intercept(offset) - outcome.intercept(np.zeros_like(offset))
-    offset = torch.as_tensor(offset + shift).to(table)
+    shift = np.stack([_constant(outcome.take(rows), offset[rows]) for rows in teaches])
+    offset = torch.as_tensor(offset + shift[:, None]).to(table)
     gate = torch.as_tensor(kept).to(table)
     largest = largest_penalty(table, family, weight, gate, offset).clamp_min(1e-12)
     paths = solve_paths(
@@ -52,3 +51,8 @@ def lasso_paths(X, outcome, offset, teaches, kept, n_penalties):
         n_iter=_ITERATIONS,
     )
     return torch.stack(paths.history, 1).double().numpy()
+
+
+def _constant(outcome, offset):
+    """What the offset's best intercept is above that of no offset, from which the solver starts."""
+    return outcome.intercept(offset) - outcome.intercept(np.zeros_like(offset))
