@@ -18,7 +18,9 @@ from sklearn_medsel.multimodal._parts import LinearTerm
 from sklearn_medsel.multimodal._selection import beat_decoys, keep_exactly
 from sklearn_medsel.multimodal._units import fold_of_rows
 
-_CLEAR = 0.05  # p-value, over all pairs of blocks, of pairs that take part in the prediction
+# p-value, over all pairs of blocks, of pairs that take part in the prediction: one that chance let
+# in does more harm than one of the same size left out
+_CLEAR = 0.01
 _LEAST_OF_BASE = 0.05
 _LEAST_WEIGHT = 1e-3
 _TOP_IN_NETWORK = 100  # features per block and fold that a network is to see
@@ -187,8 +189,8 @@ class _Fit:
                 terms.append(self._joined(others))
             self._add(terms, shrink=base is not None)
         self._find_interactions()
-        clear = _CLEAR / max(1, len(self.interactions))
-        clear = [found.term for found in self.interactions if found.pvalue < clear]
+        level = _CLEAR / max(1, len(self.interactions))
+        clear = [found.term for found in self.interactions if found.pvalue < level]
         # a number of features that was asked for is not to grow by those of pairs
         allowed = self.settings.network.n_interactions and self.settings.n_features is None
         if clear and allowed:
