@@ -889,3 +889,12 @@ def test_whole_numbers_are_no_classes_to_an_image_encoder():
 def test_X_that_is_no_table(X):
     with pytest.raises(ValueError, match="X must be a DataFrame or a 2-D array"):
         estimator().fit(X, np.arange(100) % 2)
+
+
+def test_rows_of_a_patient_may_differ_in_their_outcome():
+    """Some patients have two rows, one of each class; others have one."""
+    X, y = make(n=80)
+    groups = np.concatenate([np.repeat(np.arange(20), 2), np.arange(20, 60)])
+    y[:40] = np.tile([0, 1], 20)
+    found = estimator().fit(X, y, groups).feature_importances_
+    assert found["selected"].dtype == bool

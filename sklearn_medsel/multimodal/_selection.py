@@ -86,11 +86,15 @@ def beat_decoys(inputs, outcome, units, seed, *, fdr):
     n, p = inputs.X.shape
     if n < _MIN_PATIENTS:
         return np.zeros(p, dtype=bool)
+    target = outcome.target()
+    # rows of a patient whose outcomes differ cannot change places whole
+    _, alike = np.unique(target, return_inverse=True)
+    together = units * (alike.max() + 1) + alike
     return passing_features(
         (inputs.X / inputs.scale).astype(np.float32),
-        outcome.target(),
+        target,
         task=outcome.task,
         fdr=fdr,
-        groups=units if len(np.unique(units)) < n else None,
+        groups=together if len(np.unique(together)) < n else None,
         seeds=draw_seeds(seed, _N_DECOYS),
     )
