@@ -640,7 +640,7 @@ def test_inner_folds_do_not_part_groups(kind):
 def test_the_held_out_score_does_not_recognise_patients():
     """Each patient twice, with labels by chance: only who parts the two can look good."""
     apart, whole = [], []
-    for seed in range(4):
+    for seed in range(8):
         X, _ = make(n=50, seed=seed)
         y = np.random.default_rng(seed + 1000).permutation(np.repeat(["no", "yes"], 25))
         X, y = pd.concat([X, X + 1e-3]), np.tile(y, 2)
@@ -648,7 +648,7 @@ def test_the_held_out_score_does_not_recognise_patients():
         apart.append(auc(y, estimator(**FAST).fit(X, y).oof_score_))
         whole.append(auc(y, estimator(**FAST).fit(X, y, groups).oof_score_))
     assert np.mean(apart) > np.mean(whole) + 0.1
-    assert np.mean(whole) < 0.65
+    assert np.mean(whole) < 0.62
 
 
 @pytest.mark.parametrize("wrong", [np.arange(99), np.arange(101), np.zeros((100, 2))])

@@ -283,7 +283,7 @@ def _one_per_feature(step, name, n_features):
 def _directions(step):
     """Say what a negative and a positive effect mean for this step."""
     classes = getattr(step, "classes_", ())
-    task = getattr(step, "task_", getattr(step, "_kind", None))
+    task = getattr(step, "task_", None)
     if task == "survival":
         return "lower risk", "higher risk"
     if len(classes) == 2:

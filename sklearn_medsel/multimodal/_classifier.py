@@ -91,6 +91,8 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
     oof_score_ : ndarray of shape (n,) or (n, n_classes)
         Log-odds (two classes) or score of each class of the training patients, by models that
         did not see them.
+    task_ : {"classification"}
+        What is predicted.
     blocks_ : list of (str, str, list of str)
         Name, modality and columns of each block.
     base_ : str or None

@@ -85,6 +85,8 @@ class MultimodalCox(MultimodalEstimator):
     oof_score_ : ndarray of shape (n,)
         Log hazard of the training patients, by models that
         did not see them.
+    task_ : {"survival"}
+        What is predicted.
     blocks_ : list of (str, str, list of str)
         Name, modality and columns of each block.
     base_ : str or None

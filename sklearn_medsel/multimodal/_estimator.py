@@ -130,6 +130,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         rng = check_random_state(self.random_state)
         outcome = self._read_outcome(y)
         X = as_frame(X)
+        self.task_ = outcome.task
         if len(X) != len(outcome):
             raise ValueError(f"X has {len(X)} rows and y has {len(outcome)}; they must agree.")
         with one_thread(), one_blas_thread():

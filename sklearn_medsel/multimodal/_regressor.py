@@ -89,6 +89,8 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
     oof_score_ : ndarray of shape (n,)
         Score in standard deviations of the training patients, by models that
         did not see them.
+    task_ : {"regression"}
+        What is predicted.
     blocks_ : list of (str, str, list of str)
         Name, modality and columns of each block.
     base_ : str or None
