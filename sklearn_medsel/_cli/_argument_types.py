@@ -1,4 +1,4 @@
-"""What the arguments of several subcommands share: the table, the output, kinds of numbers."""
+"""What the arguments of several subcommands share: table, comparison, output, kinds of numbers."""
 
 import argparse
 
@@ -34,6 +34,23 @@ def add_output(parser, folder, *, saves_model=False):
         parser.add_argument(
             "--no-model", dest="model", action="store_false", help="do not save the trained model"
         )
+
+
+def add_comparison(job, *, repeats):
+    """Add the folds of a comparison, how often they are drawn, and how it is run."""
+    job.add_argument("--cv", metavar="N", type=at_least(2), default=5, help="folds (default 5)")
+    job.add_argument(
+        "--repeats",
+        metavar="N",
+        type=at_least(1),
+        default=repeats,
+        help=f"of the folds (default {repeats})",
+    )
+    job.add_argument(
+        "--no-compare", dest="compare", action="store_false", help="leave out the other methods"
+    )
+    job.add_argument("--seed", metavar="N", type=at_least(0), default=0, help="default 0")
+    job.add_argument("--jobs", metavar="N", type=n_jobs, help="processes; -1 = one per core")
 
 
 def fraction(written):

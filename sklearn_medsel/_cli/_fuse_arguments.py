@@ -45,7 +45,7 @@ def add_fuse(commands):
         metavar="N",
         type=at_least(1),
         help="keep exactly N features (default: all, and mark those that pass a false discovery "
-        "rate of 0.1)",
+        "rate of 0.2)",
     )
     job.add_argument(
         "--image-root",

@@ -1,6 +1,11 @@
 """The arguments of the subcommand ``reports``."""
 
-from sklearn_medsel._cli._argument_types import add_output, add_table, at_least, fraction, n_jobs
+from sklearn_medsel._cli._argument_types import (
+    add_comparison,
+    add_output,
+    add_table,
+    fraction,
+)
 
 
 def add_reports(commands):
@@ -49,13 +54,5 @@ def add_reports(commands):
         type=fraction,
         help="recall to be reached on reports to come, such as 0.95 (default: the best F1)",
     )
-    job.add_argument("--cv", metavar="N", type=at_least(2), default=5, help="folds (default 5)")
-    job.add_argument(
-        "--repeats", metavar="N", type=at_least(1), default=1, help="of the folds (default 1)"
-    )
-    job.add_argument(
-        "--no-compare", dest="compare", action="store_false", help="leave out the other methods"
-    )
-    job.add_argument("--seed", metavar="N", type=at_least(0), default=0, help="default 0")
-    job.add_argument("--jobs", metavar="N", type=n_jobs, help="processes; -1 = one per core")
+    add_comparison(job, repeats=1)
     add_output(parser, "medsel-reports", saves_model=True)

@@ -1,6 +1,12 @@
 """The arguments of the subcommand ``select``."""
 
-from sklearn_medsel._cli._argument_types import add_output, add_table, at_least, fraction, n_jobs
+from sklearn_medsel._cli._argument_types import (
+    add_comparison,
+    add_output,
+    add_table,
+    at_least,
+    fraction,
+)
 
 
 def add_select(commands):
@@ -43,15 +49,7 @@ def add_select(commands):
         type=_n_features,
         help="exactly N genes, or 'auto' for the fewest that predict well (default: by --fdr)",
     )
-    job.add_argument("--cv", metavar="N", type=at_least(2), default=5, help="folds (default 5)")
-    job.add_argument(
-        "--repeats", metavar="N", type=at_least(1), default=2, help="of the folds (default 2)"
-    )
-    job.add_argument(
-        "--no-compare", dest="compare", action="store_false", help="leave out the other methods"
-    )
-    job.add_argument("--seed", metavar="N", type=at_least(0), default=0, help="default 0")
-    job.add_argument("--jobs", metavar="N", type=n_jobs, help="processes; -1 = one per core")
+    add_comparison(job, repeats=2)
     add_output(parser, "medsel-report")
 
 

@@ -90,7 +90,6 @@ class _Screen:
 
     def __init__(self, inputs, blocks, effects, rows):
         self.rows, n = rows, len(rows)
-        X = clipped(inputs)
         self.sides, is_main = [], []
         for block in blocks:
             side = np.flatnonzero(inputs.block == block)
@@ -98,7 +97,7 @@ class _Screen:
             self.sides.append(side[np.sort(order[:_WIDEST])])
             main = side[order[:_N_MAIN]]
             is_main.append(np.isin(self.sides[-1], main[effects[main] > 0]))
-        self.left, self.right = (X[np.ix_(rows, side)] for side in self.sides)
+        self.left, self.right = (clipped(inputs, rows, side) for side in self.sides)
         mean = self.left.T @ self.right / max(1, n)
         spread = (self.left**2).T @ self.right**2 / max(1, n) - mean**2
         self.spread = np.where(spread > _LEAST_SPREAD, spread, np.inf)

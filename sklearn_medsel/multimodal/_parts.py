@@ -14,9 +14,10 @@ from sklearn_medsel.multimodal._experts import Expert
 _FURTHEST = 2.5  # standard deviations: no single patient is to make a product
 
 
-def clipped(inputs):
-    """Features in standard deviations, those far out drawn in."""
-    return np.clip(inputs.X / inputs.scale, -_FURTHEST, _FURTHEST)
+def clipped(inputs, rows, columns):
+    """Some features of some patients in standard deviations, those far out drawn in."""
+    X = inputs.X[np.ix_(rows, columns)] / inputs.scale[columns]
+    return np.clip(X, -_FURTHEST, _FURTHEST)
 
 
 @dataclass
@@ -96,5 +97,5 @@ class PairTerm:
     def _products(self, inputs, found):
         features, weights = found
         both = inputs.present[:, list(self.blocks)].all(axis=1)
-        X = clipped(inputs)
-        return (X[:, features[:, 0]] * X[:, features[:, 1]]) @ weights * both[:, None]
+        left, right = (clipped(inputs, np.arange(len(both)), side) for side in features.T)
+        return (left * right) @ weights * both[:, None]
