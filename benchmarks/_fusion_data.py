@@ -70,20 +70,27 @@ def tcga(cohort, clinical=True):
 
 
 @lru_cache(maxsize=2)
-def untuned(cohort, shuffled=False, n_repeats=5):
-    """Cohorts that nobody tuned on; `shuffled` gives patients the genes of others."""
+def untuned(cohort, shuffle=None, n_repeats=5):
+    """Cohorts beside those of development; a seed, `shuffle`, gives patients others' genes."""
     X = read(cohort, "omics")
-    genes = list(X.select_dtypes("float32"))
-    others = [("genes", "table", genes)]
+    clinical = [column for column in X if column.startswith("clin__") or column == "Age"]
+    X = X.assign(**{column: _as_numbers(X[column]) for column in clinical})
+    others = [("genes", "table", [c for c in X.select_dtypes("float32") if c not in clinical])]
     others += [block for block in tables(X, ("mut",)) if block[2]]
-    blocks = [*tables(X, ("clin",)), *others]
+    blocks = [("clin", "table", clinical), *others]
     y = make_survival_y(X["event"].astype(bool), X["time"])
-    if shuffled:
+    if shuffle is not None:
         columns = [column for _, _, columns in others for column in columns]
-        order = np.random.default_rng(0).permutation(len(X))
+        order = np.random.default_rng(shuffle).permutation(len(X))
         moved = X[columns].iloc[order].set_axis(X.index)
         X = pd.concat([X.drop(columns=columns), moved], axis=1)
     return Cohort(X, y, blocks, "clin", _folds(y["event"], n_repeats), "survival")
+
+
+def _as_numbers(column):
+    """Give numbers that are written as text as numbers."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    return column if numbers.isna().sum() > column.isna().sum() else numbers
 
 
 @lru_cache(maxsize=1)

@@ -64,7 +64,8 @@ SURVIVAL = Row(
     parts=PARTS,
 )
 
-_UNTUNED = ("tcga_paad_surv_pdac", "tcga_ov_surv")
+_N_FOLDS = 5
+_UNTUNED = ("tcga_paad_surv_pdac", "tcga_ov_surv", "surv_gse7390", "surv_nki70")
 _WHOSE = {True: "genes of other patients", False: ""}
 
 
@@ -81,7 +82,8 @@ def _never_worse_tasks(options):
 
 
 def _measure_never_worse(cohort, shuffled, method, fold):
-    return measure_fold(untuned(cohort, shuffled), method, fold)
+    shuffle = fold // _N_FOLDS if shuffled else None
+    return measure_fold(untuned(cohort, shuffle), method, fold)
 
 
 def _summarise_never_worse(records):
@@ -96,9 +98,11 @@ def _summarise_never_worse(records):
 NEVER_WORSE = Row(
     name="never_worse",
     title="Never worse than clinical data alone",
-    text="Harrell's concordance on two cohorts that took no part in any choice, five folds drawn "
-    "five times. Clinical columns are fitted first; then the same with the genes and mutations "
-    f"of other patients, which can only do harm. {METHODS_TEXT}",
+    text="Harrell's concordance on cohorts beside those of development, five folds drawn five "
+    "times. With the first two in view it was chosen how far a gain is drawn towards zero; the "
+    "last two took no part in any choice. Clinical columns are fitted first; then the same with "
+    "the genes and mutations of other patients, drawn anew with the folds, which can only do harm. "
+    f"{METHODS_TEXT}",
     tasks=_never_worse_tasks,
     measure=_measure_never_worse,
     summarise=_summarise_never_worse,

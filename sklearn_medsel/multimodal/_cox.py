@@ -104,7 +104,7 @@ class MultimodalCox(MultimodalEstimator):
     seen them; all that is reported after the fit comes from these. Penalties and the shares of the
     stages are chosen on all training patients, so such scores are a little too good, the more so
     the fewer the patients and the more the blocks: six blocks of noise and 60 patients give an AUC
-    of .55 to .7 by the rule of fusion.
+    of .55 to .65 by the rule of fusion.
 
     A block that a patient lacks contributes nothing to their score. If the pattern of missing
     blocks alone predicts the outcome, a warning says so.

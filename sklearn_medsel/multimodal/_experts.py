@@ -1,9 +1,9 @@
 """Experts: linear models of a block, or of several, each scored on patients it has not seen.
 
-An expert learns what the scores given to it leave over. It is the mean over ridge and lasso models
-of many penalties, each believed by how well its out-of-fold scores do at their best scale: a model
-that ranks patients well but speaks too loudly is not punished for it. Where many features tell a
-little the ridge is believed, where few tell all the lasso.
+An expert learns what the scores given to it leave over. It is the mean over ridge models, and
+perhaps lasso models, of many penalties, each believed by how well its out-of-fold scores do at
+their best scale: a model that ranks patients well but speaks too loudly is not punished for it.
+Where many features tell a little the ridge is believed, where few tell all the lasso.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,14 @@ from sklearn_medsel.multimodal._lasso import lasso_paths
 from sklearn_medsel.multimodal._ridge import ridge_path
 from sklearn_medsel.multimodal._units import summed
 
-PENALTIES = np.geomspace(100, 0.03, 8)  # of ridge models
+_PENALTIES = np.geomspace(100, 0.03, 8)  # of ridge models
 _N_SPARSE = 8  # lasso models
+# Power of the likelihood by which models are believed. Their scores are of the same patients: the
+# best of them owes much to chance, and does less for new patients than the mean of many.
+_TEMPER = 0.3
+# A gain's loss may be worse than the best by so many standard errors of the difference. With a
+# smooth loss this draws the weight by twice as many of its own standard errors towards zero.
+_TOLERATED = 0.75
 
 
 @dataclass
@@ -55,7 +61,7 @@ class Expert:
         return scores * has[:, None]
 
 
-def fit_expert(X, has, outcome, offset, folds, unit, kept=None, scale=None, penalties=PENALTIES):
+def fit_expert(X, has, outcome, offset, folds, kept=None, *, scale=None, unit=None):
     """Cross-fit models of all penalties, and refit them on all patients.
 
     Parameters
@@ -69,14 +75,13 @@ def fit_expert(X, has, outcome, offset, folds, unit, kept=None, scale=None, pena
         Scores to start from.
     folds : list of (ndarray, ndarray)
         Training and held-out patients.
-    unit : ndarray of shape (p,)
-        One standard deviation of each feature: in the eyes of the lasso all count alike.
     kept : ndarray of shape (F + 1, p), bool, or None
         Features that may be used: in each fold, then by the final model.
     scale : ndarray of shape (p,) or None
         How loud each feature is in the eyes of the ridge.
-    penalties : ndarray
-        Of the ridge, falling.
+    unit : ndarray of shape (p,) or None
+        One standard deviation of each feature: in the eyes of the lasso all count alike. With None
+        there are no lasso models.
 
     Returns
     -------
@@ -89,13 +94,13 @@ def fit_expert(X, has, outcome, offset, folds, unit, kept=None, scale=None, pena
     for f, (train, _) in enumerate([*folds, (np.arange(n), None)]):
         teaches[f, train] = has[train]
         teaches[f] &= outcome.take(np.flatnonzero(teaches[f])).can_teach()
-    coefs = np.zeros((len(teaches), len(penalties) + _N_SPARSE, p, outcome.n_outputs))
+    n_models = len(_PENALTIES) + (0 if unit is None else _N_SPARSE)
+    coefs = np.zeros((len(teaches), n_models, p, outcome.n_outputs))
     scale = np.ones(p) if scale is None else scale
     for f in np.flatnonzero(teaches.any(axis=1)):
-        coefs[f, : len(penalties)] = _ridge(
-            X, outcome, offset, teaches[f], kept[f], scale, penalties
-        )
-    _add_lasso(coefs[:, len(penalties) :], X, outcome, offset, teaches, kept, unit)
+        coefs[f, : len(_PENALTIES)] = _ridge(X, outcome, offset, teaches[f], kept[f], scale)
+    if unit is not None:
+        _add_lasso(coefs[:, len(_PENALTIES) :], X, outcome, offset, teaches, kept, unit)
     means = np.stack([X[rows].mean(axis=0) if rows.any() else np.zeros(p) for rows in teaches])
     shifts = np.einsum("fp,fqpk->fqk", means, coefs)
     oof = np.zeros((coefs.shape[1], n, outcome.n_outputs))
@@ -107,13 +112,13 @@ def fit_expert(X, has, outcome, offset, folds, unit, kept=None, scale=None, pena
     return Expert(coefs[-1], shifts[-1], coefs[:-1], shifts[:-1], np.tensordot(share, oof, 1))
 
 
-def _ridge(X, outcome, offset, rows, kept, scale, penalties):
+def _ridge(X, outcome, offset, rows, kept, scale):
     """Coefficients (q, p, K) of ridge models on some rows and columns."""
-    coef = np.zeros((len(penalties), X.shape[1], outcome.n_outputs))
+    coef = np.zeros((len(_PENALTIES), X.shape[1], outcome.n_outputs))
     if kept.any():
         rows = np.flatnonzero(rows)
         used = X[np.ix_(rows, kept)] * scale[kept]
-        found = ridge_path(used, outcome.take(rows), offset[rows], penalties)[0]
+        found = ridge_path(used, outcome.take(rows), offset[rows], _PENALTIES)[0]
         coef[:, kept] = found * scale[kept][:, None]
     return coef
 
@@ -137,13 +142,14 @@ def _add_lasso(coefs, X, outcome, offset, teaches, kept, unit):
 def _shares(outcome, offset, oof):
     """How much of each model's scores goes into the expert.
 
-    Scores are stretched to their best scale and believed by their likelihood, out of fold. The
-    best model alone would depend on how the folds were drawn. One choice for all folds: if each
-    made its own, their scores would not be on one scale, and later stages would learn less.
+    Scores are stretched to their best scale and believed by a power of their likelihood, out of
+    fold (a tempered posterior: Gruenwald and van Ommen, Bayesian Analysis 2017;12:1069). The best
+    model alone would depend on how the folds were drawn. One choice for all folds: if each made its
+    own, their scores would not be on one scale, and later stages would learn less.
     """
     fits = [stretched(outcome, offset, scores) for scores in oof]
     losses, stretch = np.array(fits).T
-    credence = np.exp(losses.min() - losses)
+    credence = np.exp(_TEMPER * (losses.min() - losses))
     credence /= credence.sum()
     return credence * stretch
 
@@ -216,8 +222,8 @@ def shrunken_weight(outcome, offset, gain, units):
     Returns
     -------
     float
-        Weight in [0, 1]. Losses are compared unit by unit; the smallest weight within one
-        standard error of the best one is taken, so a gain that chance explains gets none.
+        Weight in [0, 1]. Losses are compared unit by unit; the smallest weight within a part of
+        a standard error of the best one is taken, so a gain that chance explains gets none.
     """
     weights = np.linspace(0, 1, 21)
     losses = []
@@ -227,4 +233,4 @@ def shrunken_weight(outcome, offset, gain, units):
     losses = summed(np.array(losses), units)
     worse = losses - losses[np.argmin(losses.sum(axis=1))]
     error = worse.std(axis=1, ddof=1) * np.sqrt(worse.shape[1])
-    return float(weights[np.argmax(worse.sum(axis=1) <= error)])
+    return float(weights[np.argmax(worse.sum(axis=1) <= _TOLERATED * error)])

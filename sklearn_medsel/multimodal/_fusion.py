@@ -23,7 +23,9 @@ from sklearn_medsel.multimodal._units import fold_of_rows
 _CLEAR = 0.01
 _LEAST_OF_BASE = 0.05
 _LEAST_WEIGHT = 1e-3
-_TOP_IN_NETWORK = 100  # features per block and fold that a network is to see
+# Features per block and fold that a network is to see: where it speaks alone, and as a last stage,
+# when the linear terms have spoken for the rest.
+_TOP_ALONE, _TOP_BESIDE = 100, 50
 FUSIONS = ("residual", "late", "stacked", "gated", "concat")
 
 
@@ -171,7 +173,7 @@ class _Fit:
     @cached_property
     def together(self):
         """Expert of all blocks, from nothing."""
-        return self._expert(range(self.n_blocks), np.zeros_like(self.offset))
+        return self._expert(range(self.n_blocks), np.zeros_like(self.offset), sparse=True)
 
     # -- rules of fusion -----------------------------------------------------------------------
 
@@ -198,7 +200,7 @@ class _Fit:
         else:
             self.step()
         if self.settings.network.max_epochs:
-            self._add([self._network()], shrink=True)
+            self._add([self._network(_TOP_BESIDE)], shrink=True)
 
     def fuse_late(self):
         """Mean of the blocks' scores."""
@@ -215,13 +217,13 @@ class _Fit:
         self._add([self._block(b, self.offset) for b in range(self.n_blocks)], shrink=False)
 
     def fuse_concat(self):
-        """One ridge model of all blocks."""
+        """One linear model of all blocks."""
         blocks = tuple(range(self.n_blocks))
         self._add([LinearTerm("together", blocks, self.together)], shrink=False)
 
     def fuse_gated(self):
         """The joint network alone."""
-        self._add([self._network()], shrink=False)
+        self._add([self._network(_TOP_ALONE)], shrink=False)
 
     # -- stages --------------------------------------------------------------------------------
 
@@ -251,8 +253,8 @@ class _Fit:
             said[held_out] = scores[held_out] @ learnt
         return weights, np.array(fold_weights), said
 
-    def _expert(self, blocks, offset):
-        """Linear models of some blocks; of several, every feature counts alike."""
+    def _expert(self, blocks, offset, *, sparse):
+        """Linear models of some blocks, sparse ones too; of several, every feature counts alike."""
         blocks = list(blocks)
         used = np.isin(self.inputs.block, blocks)
         X, kept = self.inputs.X, self.kept & used
@@ -260,33 +262,37 @@ class _Fit:
         if len(blocks) > 1:
             scale = 1 / (self.inputs.scale * max(1, used.sum()) ** 0.5)
         has = self.inputs.has(blocks)
-        return fit_expert(X, has, self.outcome, offset, self.folds, self.inputs.scale, kept, scale)
+        unit = self.inputs.scale if sparse else None
+        return fit_expert(X, has, self.outcome, offset, self.folds, kept, scale=scale, unit=unit)
 
     def _block(self, block, offset):
-        return LinearTerm(str(block), (block,), self._expert([block], offset))
+        # sparse models of one block among several find more by chance than they add to the whole
+        expert = self._expert([block], offset, sparse=self.n_blocks == 1)
+        return LinearTerm(str(block), (block,), expert)
 
     def _joined(self, blocks):
-        return LinearTerm("together", tuple(blocks), self._expert(blocks, self.offset))
+        expert = self._expert(blocks, self.offset, sparse=True)
+        return LinearTerm("together", tuple(blocks), expert)
 
-    def _network(self):
+    def _network(self, n_leading):
         return fit_network(
             self.inputs,
             self.outcome,
             self.offset,
             self.folds,
-            self._leading(),
+            self._leading(n_leading),
             self.settings.network,
             self.random_state,
             self.step,
         )
 
-    def _leading(self):
-        """Features (F + 1, p) that a network sees: those a fold's linear models lean on most."""
+    def _leading(self, n_features):
+        """Features (F + 1, p) of each block that a fold's linear models lean on most."""
         leading, effects = np.zeros_like(self.kept), self._effects()
         for b in range(self.n_blocks):
             of = np.flatnonzero(self.inputs.block == b)
             for f, effect in enumerate(effects[:, of]):
-                leading[f, of[np.argsort(-effect, kind="stable")[:_TOP_IN_NETWORK]]] = True
+                leading[f, of[np.argsort(-effect, kind="stable")[:n_features]]] = True
         return leading & self.kept
 
     def _effects(self):

@@ -22,7 +22,7 @@ def clipped(inputs, rows, columns):
 
 @dataclass
 class LinearTerm:
-    """A ridge model of some blocks.
+    """A linear model of some blocks.
 
     Attributes
     ----------

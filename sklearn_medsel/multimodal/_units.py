@@ -6,7 +6,7 @@ Patients with several rows change places whole, and count once.
 import numpy as np
 
 
-def permuted(units, rng, within=None):
+def permuted(units, rng):
     """Draw an order of rows in which whole units take each other's places.
 
     Parameters
@@ -14,9 +14,6 @@ def permuted(units, rng, within=None):
     units : ndarray of shape (n,), int
         Unit of each row.
     rng : RandomState
-    within : ndarray of shape (n,), int, or None
-        Units take the places of units of the same kind only, such as the same fold; a unit is of
-        one kind.
 
     Returns
     -------
@@ -24,14 +21,9 @@ def permuted(units, rng, within=None):
         Which row stands in for each. A unit with fewer rows than the one it replaces is repeated.
     """
     order = np.argsort(units, kind="stable")
-    names, starts, sizes = np.unique(units[order], return_index=True, return_counts=True)
-    partner = np.arange(len(names))
-    kinds = np.zeros(len(names)) if within is None else within[order][starts]
-    for kind in np.unique(kinds):
-        of = np.flatnonzero(kinds == kind)
-        partner[of] = rng.permutation(of)
+    _, starts, sizes = np.unique(units[order], return_index=True, return_counts=True)
     place = np.arange(len(units)) - np.repeat(starts, sizes)
-    other = np.repeat(partner, sizes)
+    other = np.repeat(rng.permutation(len(starts)), sizes)
     drawn = np.empty(len(units), dtype=int)
     drawn[order] = order[starts[other] + place % sizes[other]]
     return drawn
