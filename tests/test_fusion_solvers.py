@@ -205,6 +205,19 @@ def test_an_expert_learns_what_is_left_over():
     assert np.abs(expert.coef[0]) < 0.1 * np.abs(alone.coef[0])
 
 
+@pytest.mark.parametrize("unit", [None, np.ones(1)])
+def test_an_expert_that_does_worse_than_chance_still_ranks_patients(unit):
+    """As a base that shall be no more than a start."""
+    X = np.random.default_rng(0).normal(size=(80, 1))
+    _, fold = folds(80)
+    y = np.where(fold % 2, -0.5, 1.0) * X[:, 0]
+    halves = [(np.flatnonzero(fold % 2 != f), np.flatnonzero(fold % 2 == f)) for f in (0, 1)]
+    outcome = Numbers(y - y.mean())
+    expert = fit_expert(X, np.ones(80, dtype=bool), outcome, np.zeros((80, 1)), halves, unit=unit)
+    assert np.corrcoef(expert.oof[:, 0], y)[0, 1] < 0
+    assert expert.coef[0, 0] > 0
+
+
 def test_lasso_models_find_the_few_that_matter():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(240, 200))

@@ -151,7 +151,8 @@ def _shares(outcome, offset, oof):
     losses, stretch = np.array(fits).T
     credence = np.exp(_TEMPER * (losses.min() - losses))
     credence /= credence.sum()
-    return credence * stretch
+    # if none does better than chance, a base is still to rank the patients
+    return credence * (stretch if stretch.any() else 1.0)
 
 
 def stretched(outcome, offset, scores):
