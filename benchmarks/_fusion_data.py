@@ -10,6 +10,8 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from benchmarks._runner import data_folder
 from sklearn_medsel.survival import make_survival_y
 
+N_FOLDS = 5  # of a draw, where no split was published
+
 
 class Cohort(NamedTuple):
     """Patients, a named tuple.
@@ -74,7 +76,6 @@ def untuned(cohort, shuffle=None, n_repeats=5):
     """Cohorts beside those of development; a seed, `shuffle`, gives patients others' genes."""
     X = read(cohort, "omics")
     clinical = [column for column in X if column.startswith("clin__") or column == "Age"]
-    X = X.assign(**{column: _as_numbers(X[column]) for column in clinical})
     others = [("genes", "table", [c for c in X.select_dtypes("float32") if c not in clinical])]
     others += [block for block in tables(X, ("mut",)) if block[2]]
     blocks = [("clin", "table", clinical), *others]
@@ -85,12 +86,6 @@ def untuned(cohort, shuffle=None, n_repeats=5):
         moved = X[columns].iloc[order].set_axis(X.index)
         X = pd.concat([X.drop(columns=columns), moved], axis=1)
     return Cohort(X, y, blocks, "clin", _folds(y["event"], n_repeats), "survival")
-
-
-def _as_numbers(column):
-    """Give numbers that are written as text as numbers."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    return column if numbers.isna().sum() > column.isna().sum() else numbers
 
 
 @lru_cache(maxsize=1)
@@ -160,7 +155,7 @@ def covid_cxr(target):
     groups = X["patientid"].to_numpy(dtype=str)
     folds = []
     for seed in range(2):
-        splitter = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+        splitter = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
         folds += splitter.split(np.zeros(len(y)), y, groups)
     return Cohort(pd.DataFrame(columns), y, blocks, "table", folds, "classification", groups)
 
@@ -169,7 +164,7 @@ def _folds(strata, n_repeats):
     """Five folds, drawn several times."""
     folds = []
     for seed in range(n_repeats):
-        splitter = StratifiedKFold(5, shuffle=True, random_state=seed)
+        splitter = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed)
         folds += splitter.split(np.zeros(len(strata)), strata)
     return folds
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from benchmarks._fusion_data import tcga, untuned
+from benchmarks._fusion_data import N_FOLDS, tcga, untuned
 from benchmarks._fusion_methods import METHODS_TEXT, PARTS, measure_fold
 from benchmarks._fusion_scores import SPREAD, by, method_table
 from benchmarks._runner import Row
@@ -64,7 +64,6 @@ SURVIVAL = Row(
     parts=PARTS,
 )
 
-_N_FOLDS = 5
 _UNTUNED = ("tcga_paad_surv_pdac", "tcga_ov_surv", "surv_gse7390", "surv_nki70")
 _WHOSE = {True: "genes of other patients", False: ""}
 
@@ -82,7 +81,7 @@ def _never_worse_tasks(options):
 
 
 def _measure_never_worse(cohort, shuffled, method, fold):
-    shuffle = fold // _N_FOLDS if shuffled else None
+    shuffle = fold // N_FOLDS if shuffled else None
     return measure_fold(untuned(cohort, shuffle), method, fold)
 
 

@@ -1,6 +1,4 @@
-"""Solvers of the fusion against other implementations: ridge, experts, weights, shares."""
-
-from itertools import permutations
+"""Solvers of the fusion against other implementations: ridge, lasso, experts, weights."""
 
 import numpy as np
 import pytest
@@ -16,7 +14,6 @@ from sklearn_medsel.multimodal._lasso import lasso_paths
 from sklearn_medsel.multimodal._outcomes import Binary, Classes, Numbers, Survival
 from sklearn_medsel.multimodal._ridge import ridge_path
 from sklearn_medsel.multimodal._selection import keep_exactly
-from sklearn_medsel.multimodal._shapley import MAX_BLOCKS, all_sets, shapley_values
 from sklearn_medsel.multimodal._units import permuted, summed
 from sklearn_medsel.survival._partial_likelihood import PartialLikelihood
 
@@ -226,8 +223,8 @@ def test_lasso_models_find_the_few_that_matter():
     learn, everyone, unit = np.arange(120), np.ones(120, dtype=bool), np.ones(200)
     start, (splits, _) = np.zeros((120, 1)), folds(120)
     ridge, both = (
-        fit_expert(X[learn], everyone, y.take(learn), start, splits, unit=unit).coef[:, 0]
-        for unit in (None, unit)
+        fit_expert(X[learn], everyone, y.take(learn), start, splits, unit=given).coef[:, 0]
+        for given in (None, unit)
     )
     assert np.corrcoef(X[120:] @ ridge, score[120:])[0, 1] < 0.6
     assert np.corrcoef(X[120:] @ both, score[120:])[0, 1] > 0.8
@@ -398,70 +395,6 @@ def test_other_rows_have_no_say_in_what_is_kept():
     other = Numbers(np.where(np.arange(100) < 60, y.y, -5 * y.y[::-1]))
     kept = [keep_exactly(inputs, o, np.arange(60), 4) for o in (y, other)]
     np.testing.assert_array_equal(*kept)
-
-
-# --- Shapley values ------------------------------------------------------------------------------
-
-
-@st.composite
-def games(draw, n_min=1):
-    n_blocks = draw(st.integers(n_min, 5))
-    worth = st.floats(-10, 10)
-    return n_blocks, {s: draw(worth) for s in all_sets(n_blocks)}
-
-
-@given(games())
-def test_shares_add_up(game):
-    n_blocks, worth = game
-    shares = shapley_values(worth, n_blocks)
-    assert shares.shape == (n_blocks,)
-    assert shares.sum() == pytest.approx(worth[tuple(range(n_blocks))] - worth[()], abs=1e-9)
-
-
-@settings(max_examples=30)
-@given(games())
-def test_shares_are_the_mean_over_all_orders_of_arrival(game):
-    n_blocks, worth = game
-    gains = []
-    for order in permutations(range(n_blocks)):
-        gain = np.zeros(n_blocks)
-        for at, block in enumerate(order):
-            before = tuple(sorted(order[:at]))
-            gain[block] = worth[tuple(sorted((*before, block)))] - worth[before]
-        gains.append(gain)
-    np.testing.assert_allclose(shapley_values(worth, n_blocks), np.mean(gains, 0), atol=1e-9)
-
-
-@given(games(n_min=2), st.randoms(use_true_random=False))
-def test_alike_blocks_have_alike_shares_and_a_dummy_none(game, random):
-    n_blocks, worth = game
-    one, other = random.sample(range(n_blocks), 2)
-    swap = {one: other, other: one}
-
-    def swapped(blocks):
-        return tuple(sorted(swap.get(b, b) for b in blocks))
-
-    alike = {s: worth[s] + worth[swapped(s)] for s in worth}
-    shares = shapley_values(alike, n_blocks)
-    assert shares[one] == pytest.approx(shares[other], abs=1e-9)
-    idle = {s: worth[tuple(b for b in s if b != one)] for s in worth}
-    assert shapley_values(idle, n_blocks)[one] == pytest.approx(0, abs=1e-9)
-
-
-def test_shares_of_many_games_at_once():
-    rng = np.random.default_rng(0)
-    worth = {s: rng.normal(size=6) for s in all_sets(3)}
-    shares = shapley_values(worth, 3)
-    assert shares.shape == (3, 6)
-    alone = shapley_values({s: v[4] for s, v in worth.items()}, 3)
-    np.testing.assert_allclose(shares[:, 4], alone)
-
-
-def test_too_many_blocks_are_refused_at_once():
-    assert len(all_sets(MAX_BLOCKS)) == 2**MAX_BLOCKS
-    for explain in (all_sets, lambda n_blocks: shapley_values({}, n_blocks)):
-        with pytest.raises(ValueError, match=rf"60 blocks .* at most {MAX_BLOCKS}"):
-            explain(60)
 
 
 # --- lasso ---------------------------------------------------------------------------------------

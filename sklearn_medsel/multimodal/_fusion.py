@@ -173,7 +173,7 @@ class _Fit:
     @cached_property
     def together(self):
         """Expert of all blocks, from nothing."""
-        return self._expert(range(self.n_blocks), np.zeros_like(self.offset), sparse=True)
+        return self._expert(range(self.n_blocks), np.zeros_like(self.offset))
 
     # -- rules of fusion -----------------------------------------------------------------------
 
@@ -218,8 +218,7 @@ class _Fit:
 
     def fuse_concat(self):
         """One linear model of all blocks."""
-        blocks = tuple(range(self.n_blocks))
-        self._add([LinearTerm("together", blocks, self.together)], shrink=False)
+        self._add([self._joined(range(self.n_blocks))], shrink=False)
 
     def fuse_gated(self):
         """The joint network alone."""
@@ -253,26 +252,25 @@ class _Fit:
             said[held_out] = scores[held_out] @ learnt
         return weights, np.array(fold_weights), said
 
-    def _expert(self, blocks, offset, *, sparse):
-        """Linear models of some blocks, sparse ones too; of several, every feature counts alike."""
+    def _expert(self, blocks, offset):
+        """Linear models of some blocks; of several, every feature counts alike."""
         blocks = list(blocks)
         used = np.isin(self.inputs.block, blocks)
         X, kept = self.inputs.X, self.kept & used
         scale = np.ones(X.shape[1])
         if len(blocks) > 1:
             scale = 1 / (self.inputs.scale * max(1, used.sum()) ** 0.5)
-        has = self.inputs.has(blocks)
+        # sparse models of one block among several find more by chance than they add to the whole
+        sparse = len(blocks) > 1 or self.n_blocks == 1
         unit = self.inputs.scale if sparse else None
+        has = self.inputs.has(blocks)
         return fit_expert(X, has, self.outcome, offset, self.folds, kept, scale=scale, unit=unit)
 
     def _block(self, block, offset):
-        # sparse models of one block among several find more by chance than they add to the whole
-        expert = self._expert([block], offset, sparse=self.n_blocks == 1)
-        return LinearTerm(str(block), (block,), expert)
+        return LinearTerm(str(block), (block,), self._expert([block], offset))
 
     def _joined(self, blocks):
-        expert = self._expert(blocks, self.offset, sparse=True)
-        return LinearTerm("together", tuple(blocks), expert)
+        return LinearTerm("together", tuple(blocks), self._expert(blocks, self.offset))
 
     def _network(self, n_leading):
         return fit_network(
