@@ -14,10 +14,13 @@ def inputs_of(X, n_left):
     return Inputs(X * sizes[block] ** -0.5, np.ones((len(X), 2), dtype=bool), block)
 
 
-def screen_of(rng, n, sizes, effects=None):
-    X = rng.standard_normal((n, sum(sizes)))
-    effects = np.abs(rng.standard_normal(sum(sizes))) if effects is None else effects
-    return X, _Screen(inputs_of(X, sizes[0]), (0, 1), effects, np.arange(n))
+def screen_of(rng, n, sizes, main=None):
+    """Screen blocks of which some features, `main`, matter by themselves."""
+    X, p = rng.standard_normal((n, sum(sizes))), sum(sizes)
+    if main is None:
+        main = rng.choice(p, min(4, p), replace=False)
+    is_main = np.isin(np.arange(p), main)
+    return X, _Screen(inputs_of(X, sizes[0]), (0, 1), np.ones(p), is_main, np.arange(n))
 
 
 @pytest.mark.parametrize("sizes", [(1, 1), (3, 10), (2, 60)])
@@ -27,7 +30,7 @@ def test_pvalues_are_uniform_where_nothing_interacts(sizes):
         rng = np.random.RandomState(seed)
         _, screen = screen_of(rng, 60, sizes)
         rest = rng.standard_t(4, (60, 1))
-        pvalues.append(screen.pvalue(rest, np.arange(60), rng, 30))
+        pvalues.append(screen.pvalue(rest, np.arange(60), rng, 50))
     for level in (0.05, 0.2):
         share = np.mean(np.array(pvalues) < level)
         assert share < level + 3 * np.sqrt(level * (1 - level) / 200)
@@ -48,14 +51,9 @@ def test_a_product_is_found_and_named_first():
 def test_products_of_features_that_matter_need_less():
     """The same product, clear enough among few and not among all."""
     pvalues = []
-    for matters in (False, True):
-        effects = np.full(160, 1e-3)
-        effects[:4] = effects[80:84] = 1.0
-        if matters:
-            effects[[3, 40]] = effects[[40, 3]]
-            effects[[83, 120]] = effects[[120, 83]]
+    for main in ([0, 1, 2, 3, 80, 81, 82, 83], [0, 1, 2, 40, 80, 81, 82, 120]):
         rng = np.random.RandomState(3)
-        X, screen = screen_of(rng, 150, (80, 80), effects)
+        X, screen = screen_of(rng, 150, (80, 80), main)
         rest = (0.42 * X[:, 40] * X[:, 120] + rng.standard_normal(150))[:, None]
         pvalues.append(screen.pvalue(rest, np.arange(150), rng, 40))
     assert pvalues[1] < 0.01 < 0.05 < pvalues[0]
@@ -66,12 +64,12 @@ def test_scores_of_a_fold_come_from_the_others():
     X = rng.standard_normal((60, 12))
     rest = rng.standard_normal((60, 1))
     folds = [(np.arange(30, 60), np.arange(30)), (np.arange(30), np.arange(30, 60))]
-    effects, units = np.ones((3, 12)), np.arange(60)
+    inputs, effects, units = inputs_of(X, 5), np.ones((3, 12)), np.arange(60)
+    main = rng.random_sample((3, 12)) < 0.3
 
     def oof(rest):
-        found = find_interaction(
-            inputs_of(X, 5), (0, 1), rest, effects, units, folds, np.random.RandomState(0), 2
-        )
+        rng = np.random.RandomState(0)
+        found = find_interaction(inputs, (0, 1), rest, effects, main, units, folds, rng, 2)
         return found.term.oof
 
     other = rest.copy()
@@ -84,7 +82,7 @@ def test_constant_features_make_no_pair():
     rng = np.random.RandomState(2)
     X = rng.standard_normal((40, 6))
     X[:, 0] = 0
-    screen = _Screen(inputs_of(X, 3), (0, 1), np.ones(6), np.arange(40))
+    screen = _Screen(inputs_of(X, 3), (0, 1), np.ones(6), np.ones(6, dtype=bool), np.arange(40))
     rest = rng.standard_normal((40, 1))
     correlations = screen.correlations(rest)
     assert np.all(correlations[0] == 0)

@@ -688,7 +688,7 @@ def test_scores_within_a_fit_are_a_little_too_good_and_no_more(fusion):
     found, explained = [], []
     for seed in range(8):
         X, y = make(n=60, seed=seed, sizes=sizes, effects={"a": 0.0})
-        options = BRIEF | {"random_state": seed, "cv": 5, "max_epochs": 0, "n_permutations": 2}
+        options = BRIEF | {"random_state": seed, "cv": 5, "max_epochs": 0}
         model = MultimodalClassifier(blocks, fusion=fusion, **options).fit(X, y)
         found.append(auc(y, model.oof_score_))
         explained.append(model.modality_importances_["importance"].sum())
@@ -853,6 +853,29 @@ def test_tables_text_and_images_together():
     assert np.isfinite(model.decision_function(few)).all()
     wanted = clone(model).set_params(n_features_to_select=5).fit(data.X, data.y)
     assert wanted.feature_importances_["selected"].sum() == 5
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("n_features", [None, 1])
+def test_a_block_that_never_changes_is_told_and_does_not_stop_a_fit(fusion, n_features):
+    X, y = make()
+    X[[f"a_{k}" for k in range(6)]] = 3.0
+    model = estimator("binary", fusion, n_features_to_select=n_features)
+    with pytest.warns(UserWarning, match="block 'a': nothing in it varies"):
+        model.fit(X, y)
+    assert set(model.feature_importances_["block"]) == {"b", "c"}
+    pairs = model.interactions_.set_index(["block_a", "block_b"])
+    assert pairs.loc[("a", "b"), ["strength", "pvalue"]].tolist() == [0.0, 1.0]
+    importances = model.modality_importances_.set_index("block")["importance"]
+    assert abs(importances["a"]) < 0.02  # the other gates open where it is hidden
+    changed = X.assign(a_0=7.0)
+    np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(changed))
+
+
+def test_where_nothing_varies_there_is_nothing_to_learn():
+    X, y = make()
+    with pytest.raises(ValueError, match="no column of any block varies"):
+        estimator().fit(X.assign(**dict.fromkeys(X, 1.0)), y)
 
 
 def test_a_single_censored_patient_does_not_stop_a_fit():

@@ -1,6 +1,7 @@
 """BlockEncoding: from a DataFrame to one array of numbers per block, and who has which block."""
 
 import inspect
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -99,8 +100,8 @@ class BlockEncoding:
         Raises
         ------
         ValueError
-            If blocks or columns are at fault, a patient has no block at all, or fewer than two
-            patients have a block.
+            If blocks or columns are at fault, a patient has no block at all, fewer than two
+            patients have a block, or nothing varies in any block.
         """
         X = as_frame(X)
         self.blocks_ = resolve_blocks(self.blocks, X)
@@ -131,7 +132,28 @@ class BlockEncoding:
             self.names_.append(names)
             self.origin_.append(origin)
             self._scalings.append(scaling)
+        self._name_silent_blocks()
         return Encoded(values, present)
+
+    def _name_silent_blocks(self):
+        """Warn of blocks that have no feature; refuse if that is all of them."""
+        silent = [
+            block.name
+            for block, names in zip(self.blocks_, self.names_, strict=True)
+            if not len(names)
+        ]
+        if len(silent) == len(self.blocks_):
+            raise ValueError(
+                "no column of any block varies among the patients of fit, so there is nothing to "
+                f"learn from. The blocks are {', '.join(map(repr, silent))}."
+            )
+        for name in silent:
+            warnings.warn(
+                f"block {name!r}: nothing in it varies among the patients of fit, so nothing is "
+                "learnt from it.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def transform(self, X):
         """Encode patients.

@@ -16,6 +16,7 @@ from sklearn_medsel.multimodal._network import fit_network
 from sklearn_medsel.multimodal._pairs import find_interaction
 from sklearn_medsel.multimodal._parts import LinearTerm
 from sklearn_medsel.multimodal._selection import beat_decoys, keep_exactly
+from sklearn_medsel.multimodal._stepwise import find_main_effects
 from sklearn_medsel.multimodal._units import fold_of_rows
 
 # p-value, over all pairs of blocks, of pairs that take part in the prediction: one that chance let
@@ -337,8 +338,11 @@ class _Fit:
         return fused
 
     def _find_interactions(self):
-        """Screen every pair of blocks for what the fusion so far leaves over."""
-        residual = self.outcome.residual(self.offset + self.outcome.intercept(self.offset))
+        """Screen every pair of blocks for what main effects, soft and free ones, leave over."""
+        main = find_main_effects(self.inputs.X / self.inputs.scale, self.outcome, self.folds)
+        scores = np.stack([self.offset, main.oof], axis=2)
+        weights, constant = combine(scores, self.outcome, np.zeros_like(self.offset))
+        residual = self.outcome.residual(scores @ weights + constant)
         effects = self._effects()
         self.interactions = [
             find_interaction(
@@ -346,6 +350,7 @@ class _Fit:
                 pair,
                 residual,
                 effects,
+                main.features,
                 self.units,
                 self.folds,
                 self.random_state,

@@ -13,8 +13,8 @@ from sklearn_medsel.multimodal._parts import PairTerm, clipped
 from sklearn_medsel.multimodal._units import permuted
 
 _N_PAIRS = 5  # products in a score
-_N_MAIN = 4  # features of a block that count as mattering by themselves
 _WIDEST = 400  # features of a block that are screened; of more, those that matter most
+_ENOUGH = 10  # permutations that reach a statistic, to be counted instead of a fitted tail
 _LEAST_SPREAD = 1e-6
 _TINY = 1e-12
 
@@ -42,7 +42,7 @@ class Interaction:
     term: PairTerm
 
 
-def find_interaction(inputs, blocks, residual, effects, units, folds, rng, n_permutations):
+def find_interaction(inputs, blocks, residual, effects, main, units, folds, rng, n_permutations):
     """Screen the pairs of two blocks.
 
     Parameters
@@ -52,7 +52,9 @@ def find_interaction(inputs, blocks, residual, effects, units, folds, rng, n_per
     residual : ndarray of shape (n, K)
         What the out-of-fold scores of the main effects leave over.
     effects : ndarray of shape (F + 1, p)
-        How much each feature matters by itself: without each fold, then in all patients.
+        How much each feature matters beside the others: without each fold, then in all patients.
+    main : ndarray of shape (F + 1, p), bool
+        Which matter by themselves.
     units : ndarray of shape (n,), int
         Rows of one unit change places together.
     folds : list of (ndarray, ndarray)
@@ -68,7 +70,7 @@ def find_interaction(inputs, blocks, residual, effects, units, folds, rng, n_per
     everyone = np.arange(len(both))
     found, fold_of = [], np.zeros(len(both), dtype=int)
     for f, (train, held_out) in enumerate([*folds, (everyone, everyone[:0])]):
-        screen = _Screen(inputs, blocks, effects[f], train[both[train]])
+        screen = _Screen(inputs, blocks, effects[f], main[f], train[both[train]])
         found.append(screen.best_pairs(residual))
         fold_of[held_out] = f
     features, _, correlations = found[-1]
@@ -88,20 +90,18 @@ def find_interaction(inputs, blocks, residual, effects, units, folds, rng, n_per
 class _Screen:
     """How clear each pair of features of two blocks is, in some patients."""
 
-    def __init__(self, inputs, blocks, effects, rows):
+    def __init__(self, inputs, blocks, effects, main, rows):
         self.rows, n = rows, len(rows)
-        self.sides, is_main = [], []
+        self.sides = []
         for block in blocks:
             side = np.flatnonzero(inputs.block == block)
-            order = np.argsort(-effects[side], kind="stable")
+            order = np.lexsort((-effects[side], ~main[side]))
             self.sides.append(side[np.sort(order[:_WIDEST])])
-            main = side[order[:_N_MAIN]]
-            is_main.append(np.isin(self.sides[-1], main[effects[main] > 0]))
         self.left, self.right = (clipped(inputs, rows, side) for side in self.sides)
         mean = self.left.T @ self.right / max(1, n)
         spread = (self.left**2).T @ self.right**2 / max(1, n) - mean**2
         self.spread = np.where(spread > _LEAST_SPREAD, spread, np.inf)
-        self.n_alike = self._count(*is_main)
+        self.n_alike = self._count(*(main[side] for side in self.sides))
 
     def _count(self, left, right):
         """How many pairs have as many features that matter by themselves as each pair has."""
@@ -140,12 +140,21 @@ class _Screen:
         return features, weights, largest[:, 0]
 
     def pvalue(self, residual, units, rng, n_permutations):
-        """Chance of a pair as clear as this, anywhere, if the residuals' patients are mixed."""
+        """Chance of a pair as clear as this, anywhere, if the residuals' patients are mixed.
+
+        The share of permutations where enough of them reach it, else by the tail fitted to them
+        (Knijnenburg et al., Bioinformatics 2009;25:i161).
+        """
+        if not self.n_alike.size:
+            return 1.0
         rest, units = residual[self.rows], units[self.rows]
         orders = [np.arange(len(rest)), *(permuted(units, rng) for _ in range(n_permutations))]
         observed, *maxima = [
             self.clearness(self.correlations(rest[order])).max() for order in orders
         ]
+        n_reached = np.sum(np.array(maxima) >= observed)
+        if n_reached >= _ENOUGH:
+            return float((1 + n_reached) / (1 + len(maxima)))
         return float(maximum_pvalues(observed, np.array(maxima)))
 
 

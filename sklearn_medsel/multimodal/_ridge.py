@@ -89,7 +89,8 @@ def newton(X, part, offset, penalty, start):
         slope = X.T @ part.residual(score[:, None])[:, 0] - penalty * coef
         hessian = part.hessian(X, score)
         hessian[np.diag_indices_from(hessian)] += penalty
-        step = linalg.solve(hessian, slope, assume_a="pos", check_finite=False)
+        factor = linalg.cho_factor(hessian, overwrite_a=True, check_finite=False)
+        step = linalg.cho_solve(factor, slope, check_finite=False)
         new, better = _halved(objective, coef, step, value)
         if better > value:
             break
