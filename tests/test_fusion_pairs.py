@@ -24,14 +24,15 @@ def screen_of(rng, n, sizes, main=None):
 
 
 @pytest.mark.parametrize("sizes", [(1, 1), (3, 10), (2, 60)])
-def test_pvalues_are_uniform_where_nothing_interacts(sizes):
+@pytest.mark.parametrize("n_permutations", [5, 50])
+def test_pvalues_are_uniform_where_nothing_interacts(sizes, n_permutations):
     pvalues = []
     for seed in range(200):
         rng = np.random.RandomState(seed)
         _, screen = screen_of(rng, 60, sizes)
         rest = rng.standard_t(4, (60, 1))
-        pvalues.append(screen.pvalue(rest, np.arange(60), rng, 50))
-    for level in (0.05, 0.2):
+        pvalues.append(screen.pvalue(rest, np.arange(60), rng, n_permutations))
+    for level in (0.01, 0.05, 0.2):
         share = np.mean(np.array(pvalues) < level)
         assert share < level + 3 * np.sqrt(level * (1 - level) / 200)
     assert 0.4 < np.mean(pvalues) < 0.6

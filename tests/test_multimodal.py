@@ -688,7 +688,7 @@ def test_scores_within_a_fit_are_a_little_too_good_and_no_more(fusion):
     found, explained = [], []
     for seed in range(8):
         X, y = make(n=60, seed=seed, sizes=sizes, effects={"a": 0.0})
-        options = BRIEF | {"random_state": seed, "cv": 5, "max_epochs": 0}
+        options = BRIEF | {"random_state": seed, "cv": 5, "max_epochs": 0, "n_permutations": 2}
         model = MultimodalClassifier(blocks, fusion=fusion, **options).fit(X, y)
         found.append(auc(y, model.oof_score_))
         explained.append(model.modality_importances_["importance"].sum())

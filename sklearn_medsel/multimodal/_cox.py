@@ -48,8 +48,7 @@ class MultimodalCox(MultimodalEstimator):
     max_epochs : int, default=60
         Steps of the joint network. 0 leaves it out.
     n_permutations : int, default=50
-        Permutations behind the p-values of interactions; a Gumbel distribution is fitted to their
-        tail. Far fewer give p-values that are too small.
+        Permutations behind the p-values of interactions; a Gumbel distribution is fitted to them.
     text_encoder : transformer, dict of str to transformer, or None, default=None
         How text becomes numbers; None: terms weighed by TF-IDF.
     image_encoder : transformer, dict of str to transformer, or None, default=None

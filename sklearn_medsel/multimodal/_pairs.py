@@ -7,14 +7,15 @@ one of them needs to stand out from few only; a pair of two others must stand ou
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import gumbel_r
 
-from sklearn_medsel.feature_selection._pairs import maximum_pvalues
 from sklearn_medsel.multimodal._parts import PairTerm, clipped
 from sklearn_medsel.multimodal._units import permuted
 
 _N_PAIRS = 5  # products in a score
 _WIDEST = 400  # features of a block that are screened; of more, those that matter most
 _ENOUGH = 10  # permutations that reach a statistic, to be counted instead of a fitted tail
+_WORTH = 10  # permutations that theory is worth, where it foretells the spread of their maxima
 _LEAST_SPREAD = 1e-6
 _TINY = 1e-12
 
@@ -140,11 +141,7 @@ class _Screen:
         return features, weights, largest[:, 0]
 
     def pvalue(self, residual, units, rng, n_permutations):
-        """Chance of a pair as clear as this, anywhere, if the residuals' patients are mixed.
-
-        The share of permutations where enough of them reach it, else by the tail fitted to them
-        (Knijnenburg et al., Bioinformatics 2009;25:i161).
-        """
+        """Chance of a pair as clear as this, anywhere, if the residuals' patients are mixed."""
         if not self.n_alike.size:
             return 1.0
         rest, units = residual[self.rows], units[self.rows]
@@ -152,10 +149,25 @@ class _Screen:
         observed, *maxima = [
             self.clearness(self.correlations(rest[order])).max() for order in orders
         ]
-        n_reached = np.sum(np.array(maxima) >= observed)
-        if n_reached >= _ENOUGH:
-            return float((1 + n_reached) / (1 + len(maxima)))
-        return float(maximum_pvalues(observed, np.array(maxima)))
+        return _chance_of_maximum(observed, np.array(maxima))
+
+
+def _chance_of_maximum(observed, maxima):
+    """Chance of a maximum as large as the one observed, given those of permutations.
+
+    Their share where enough reach it, otherwise the tail of a Gumbel distribution (Knijnenburg et
+    al., Bioinformatics 2009;25:i161). A few maxima may lie close together by chance, and the tail
+    would look thin; so their variance is averaged with that of the maximum of normal scores, whose
+    scale is about one over their location, and raised for what the mean of few is off.
+    """
+    n, n_reached = len(maxima), np.sum(maxima >= observed)
+    if n_reached >= _ENOUGH:
+        return float((1 + n_reached) / (1 + n))
+    foretold = (np.pi / max(maxima.mean(), 1.0)) ** 2 / 6
+    squares = ((maxima - maxima.mean()) ** 2).sum()
+    variance = (squares + _WORTH * foretold) / (n - 1 + _WORTH) * (1 + 1 / n)
+    scale = np.sqrt(6 * variance) / np.pi
+    return float(gumbel_r.sf(observed, maxima.mean() - np.euler_gamma * scale, scale))
 
 
 def _correlation(scores, rest):
