@@ -99,6 +99,11 @@ def test_columns_missing_together_tell_it_once():
     assert TableEncoder().fit(table).names_.tolist() == ["a", "a_missing", "b", "c"]
 
 
+def test_a_column_called_like_what_is_missing_keeps_its_name():
+    table = make_table()[["crp"]].assign(crp_missing=np.arange(N))
+    assert TableEncoder().fit(table).names_.tolist() == ["crp", "crp_missing_", "crp_missing"]
+
+
 def test_heavy_tails_are_tamed_and_order_is_kept():
     table = make_table()
     encoder = TableEncoder()

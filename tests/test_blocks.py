@@ -87,6 +87,11 @@ def test_a_column_called_like_a_pattern_is_that_column():
         ([("b", "table", ["age", "age"])], "block 'b' names the column 'age' more than once"),
         ([("b", "table", 1.5)], "block 'b': columns must be"),
         ([("b", "table", None)], "block 'b': columns must be"),
+        ([("network", "table", "age")], "block named 'network', as a term of several blocks"),
+        (
+            [("a", "table", "age"), ("b", "table", "sex"), ("a x b", "table", "report")],
+            "block named 'a x b'",
+        ),
     ],
 )
 def test_faults_of_blocks_are_named(blocks, message):
@@ -103,6 +108,7 @@ def test_arrays_are_named_and_other_input_is_refused():
         (np.zeros(3), "shape"),
         (X.iloc[:0], "no rows"),
         (pd.concat([X, X["age"]], axis=1), "more than one column 'age'"),
+        (pd.concat({"clin": X}, axis=1), "2 levels; join them"),
     ):
         with pytest.raises(ValueError, match=message):
             as_frame(wrong)

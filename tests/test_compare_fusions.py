@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_medsel.datasets import make_patients
 from sklearn_medsel.feature_selection._compare_fold import corrected_paired_ttest
 from sklearn_medsel.image import ImageEncoder
-from sklearn_medsel.multimodal import MultimodalClassifier, _compare_models
+from sklearn_medsel.multimodal import MultimodalClassifier, MultimodalRegressor, _compare_models
 from sklearn_medsel.multimodal._blocks import resolve_blocks
 from sklearn_medsel.multimodal._compare import compare_fusions
 from sklearn_medsel.multimodal._compare_fold import find_scorers
@@ -129,7 +129,7 @@ def test_the_seed_decides_and_jobs_do_not():
     with parallel_config(backend="threading"):
         tables = [
             compare(data, cv=2, n_jobs=n_jobs, random_state=seed).drop(columns="fit_seconds")
-            for n_jobs, seed in ((1, 0), (2, 0), (1, 1))
+            for n_jobs, seed in ((1, 0), (2, np.int64(0)), (1, 1))
         ]
     pd.testing.assert_frame_equal(tables[0], tables[1])
     assert not tables[0].equals(tables[2])
@@ -247,6 +247,8 @@ def test_wrong_base_models_and_survival_score():
         compare(data, models=[ours()])
     with pytest.raises(TypeError, match=r"models\['mine'\] must be an estimator"):
         compare(data, models={"mine": 3})
+    with pytest.raises(TypeError, match="scoring must be the name of a scorer.*found list"):
+        compare(data, scoring=["f1"])
     with pytest.raises(ValueError, match="scoring='accuracy' is not for survival"):
         compare(patients(30, task="survival"), scoring="accuracy")
 
@@ -368,6 +370,26 @@ def test_stress_test_of_any_model():
         stress_missing_modalities(model, data.X, data.y)
     with pytest.raises(NotFittedError):
         stress_missing_modalities(ours(), data.X, data.y)
+
+
+@pytest.mark.parametrize("values", [2, 13])
+def test_stress_test_of_whole_numbers(values):
+    """They are classes to a classifier only."""
+    data = patients(task="regression", effect=2.0)
+    y = np.digitize(data.y, np.quantile(data.y, np.linspace(0, 1, values + 1)[1:-1]))
+    model = MultimodalRegressor(BLOCKS, max_epochs=0, n_permutations=2, random_state=0)
+    table = stress_missing_modalities(model.fit(data.X, y), data.X, y)
+    assert table["score"][0] == pytest.approx(model.score(data.X, y))
+
+
+def test_stress_test_knows_the_classes_of_the_model(fitted):
+    model, X, y = fitted
+    expected = stress_missing_modalities(model, X, y)
+    for same in (y.astype(object), y.astype(float), pd.Series(y, dtype="Int64"), y.tolist()):
+        pd.testing.assert_frame_equal(stress_missing_modalities(model, X, same), expected)
+    other = np.where(y == 1, "a_dead", "b_alive")
+    with pytest.raises(ValueError, match="other classes than the estimator was fitted on"):
+        stress_missing_modalities(model, X, other)
 
 
 def test_no_events_among_those_left():

@@ -855,6 +855,31 @@ def test_tables_text_and_images_together():
     assert wanted.feature_importances_["selected"].sum() == 5
 
 
+@pytest.mark.parametrize("fusion", ["residual", "late", "stacked"])
+@pytest.mark.parametrize("base", [None, "a"])
+def test_a_block_that_a_rare_class_lacks_tells_the_others_apart(fusion, base):
+    X, _ = make(n=80)
+    y = np.repeat([0, 1, 2], [38, 38, 4])
+    X["b_0"] += 3 * (y == 1)
+    X.loc[y == 2, [f"b_{k}" for k in range(10)]] = np.nan
+    model = CLASSES["three"](BLOCKS, fusion=fusion, base=base, **FAST)
+    with pytest.warns(UserWarning, match="block"):
+        model.fit(X, y)
+    importances = model.modality_importances_.set_index("block")["importance"]
+    assert importances["b"] > 0.3
+    assert model.score(X, y) > 0.8
+
+
+@each_rule
+@pytest.mark.filterwarnings("error")
+def test_blocks_that_share_no_patient(fusion):
+    X, y = make()
+    X.loc[X.index[::2], [f"a_{k}" for k in range(6)]] = np.nan
+    X.loc[X.index[1::2], [f"b_{k}" for k in range(10)]] = np.nan
+    model = estimator("binary", fusion).fit(X, y)
+    assert model.interactions_["pvalue"][0] == 1.0
+
+
 @pytest.mark.parametrize("fusion", FUSIONS)
 @pytest.mark.parametrize("n_features", [None, 1])
 def test_a_block_that_never_changes_is_told_and_does_not_stop_a_fit(fusion, n_features):
@@ -893,6 +918,32 @@ def test_groups_that_part_nobody(groups, message):
     X, y = make()
     with pytest.raises(ValueError, match=message):
         estimator().fit(X, y, groups)
+
+
+def test_groups_are_looked_at_before_images_are():
+    X, y = make(n=40)
+    X["ct"] = [np.zeros((4, 4))] * 40
+    model = estimator(blocks=[*BLOCKS, ("ct", "image", "ct")], image_encoder=ImageEncoder(4))
+    for groups, message in ((np.arange(5), "one value per patient"), ([None] * 40, "missing")):
+        with pytest.raises(ValueError, match=message):
+            model.fit(X, y, groups=groups)
+
+
+def test_shares_of_several_classes_add_up_to_the_centred_score():
+    model, X, _ = fitted("three")
+    scores = model.decision_function(X)
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    chosen = scores.argmax(axis=1)
+    left = centred[np.arange(len(X)), chosen] - model.explain_modalities(X).sum(axis=1)
+    for k in range(3):
+        assert np.ptp(left[chosen == k]) < 1e-9
+
+
+def test_text_is_no_number():
+    X, _ = make()
+    with pytest.raises(ValueError, match="not a number") as raised:
+        estimator("regression").fit(X, ["secret"] * len(X))
+    assert "secret" not in str(raised.value)
 
 
 def test_whole_numbers_are_no_classes_to_an_image_encoder():

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from sklearn_medsel.multimodal import MultimodalCox
 from sklearn_medsel.multimodal._consensus import (
     ambiguous_share,
     batched_kmeans,
@@ -183,12 +184,33 @@ def test_more_columns_than_patients_and_patient_stability():
     assert clusterer.patient_stability_[5] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("centres", [[[0, 0], [5, 1]], [[0], [1], [7]], [[2, 3]]])
+def test_no_more_clusters_than_different_patients(centres):
+    X = np.repeat(np.array(centres, dtype=float), 25, axis=0)
+    clusterer = SubtypeClusterer(random_state=0).fit(X)
+    assert clusterer.n_clusters_ == len(centres)
+    assert np.bincount(clusterer.labels_).tolist() == [25] * len(centres)
+    with pytest.raises(ValueError, match=f"is more than the {len(centres)} different patients"):
+        SubtypeClusterer(len(centres) + 1).fit(X)
+
+
 def test_bad_input():
     X, _ = blobs()
     with pytest.raises(ValueError, match="n_clusters=80 is too many"):
         SubtypeClusterer(80).fit(X)
     with pytest.raises(ValueError, match="NaN"):
         SubtypeClusterer().fit(np.where(X > 6, np.nan, X))
+    table = pd.DataFrame(X[:, :3], columns=["age", "crp", "psa"]).rename(index="p{}".format)
+    with pytest.raises(ValueError, match="column 'crp' of X holds NaN at row 'p4'"):
+        SubtypeClusterer().fit(table.assign(crp=table["crp"].mask(table.index == "p4")))
+    with pytest.raises(ValueError, match="column 'psa' of X is not numeric") as raised:
+        SubtypeClusterer().fit(table.assign(psa="secret"))
+    assert "secret" not in str(raised.value)
+    y = make_survival_y(np.ones(50, dtype=bool), np.arange(1.0, 51))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        SubtypeClusterer().fit(X, y)
+    with pytest.raises(ValueError, match="MultimodalCox needs a target to be fitted"):
+        SubtypeClusterer(representation=MultimodalCox([("a", "table", ["age"])])).fit(table)
     with pytest.raises(NotFittedError):
         SubtypeClusterer().predict(X)
     few = SubtypeClusterer(random_state=0).fit(X[:5])

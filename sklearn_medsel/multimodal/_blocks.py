@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 
 MODALITIES = ("table", "image", "text")
+TERMS_OF_SEVERAL = ("together", "network")
+"""Terms of the fused score that no block may be called like."""
+
 _FORM = "blocks must be a list of (name, modality, columns)"
 
 
@@ -35,7 +38,7 @@ def as_frame(X):
     Raises
     ------
     ValueError
-        If X is neither, is empty, or has two columns of one name.
+        If X is neither, is empty, has two columns of one name, or column labels of several levels.
     """
     if isinstance(X, np.ndarray) and X.ndim == 2:
         X = pd.DataFrame(X, columns=[f"x{k}" for k in range(X.shape[1])])
@@ -44,6 +47,11 @@ def as_frame(X):
         raise ValueError(f"X must be a DataFrame or a 2-D array, found {found}.")
     if not len(X):
         raise ValueError("X has no rows: at least one patient is needed.")
+    if isinstance(X.columns, pd.MultiIndex):
+        raise ValueError(
+            f"the columns of X have {X.columns.nlevels} levels; join them to one name each, as by "
+            "X.set_axis(X.columns.map('__'.join), axis=1)."
+        )
     repeated = X.columns[X.columns.duplicated()]
     if len(repeated):
         raise ValueError(f"X has more than one column {_plain(repeated[0])!r}; rename or drop one.")
@@ -81,8 +89,9 @@ def resolve_blocks(blocks, X):
     Raises
     ------
     ValueError
-        If `blocks` is something else, a name comes twice, a modality or column is not known, a
-        block has no columns, two blocks share one, or an image or text block has several.
+        If `blocks` is something else, a name comes twice or is that of a term of several blocks, a
+        modality or column is not known, a block has no columns, two blocks share one, or an image
+        or text block has several.
 
     Examples
     --------
@@ -121,7 +130,18 @@ def resolve_blocks(blocks, X):
             twice = next(label for label in labels if labels.count(label) > 1)
             raise ValueError(f"block {name!r} names the column {twice!r} more than once.")
         resolved.append(Block(name, modality, labels))
+    _check_names([block.name for block in resolved])
     return resolved
+
+
+def _check_names(names):
+    """Refuse names that terms of the fused score have."""
+    taken = {*TERMS_OF_SEVERAL, *(f"{a} x {b}" for a in names for b in names)}
+    for name in names:
+        if name in taken:
+            raise ValueError(
+                f"blocks has a block named {name!r}, as a term of several blocks is; rename it."
+            )
 
 
 def _triple(entry, position):

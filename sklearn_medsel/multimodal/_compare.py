@@ -1,6 +1,7 @@
 """Fusions and simple models judged side by side: same folds, all learnt inside the fold."""
 
 from collections.abc import Mapping
+from numbers import Integral
 
 import pandas as pd
 from sklearn.utils.parallel import Parallel, delayed
@@ -109,7 +110,7 @@ def compare_fusions(
     Raises
     ------
     TypeError
-        If `models` is not a dict of estimators.
+        If `models` is not a dict of estimators, or `scoring` neither a name nor a callable.
     ValueError
         If `X`, `y`, `blocks`, `base`, `fusions` or `groups` cannot be used, or a class has too few
         patients for `cv`. Also whatever a fit raises.
@@ -153,7 +154,7 @@ def compare_fusions(
         "text_encoder": text_encoder,
         "image_encoder": image_encoder,
         "image_root": image_root,
-        "random_state": random_state if isinstance(random_state, int) else None,
+        "random_state": random_state if isinstance(random_state, Integral) else None,
     }
     models = _gather(_check_models(models), fusions, blocks, task, shared)
     reference = next(iter(models))

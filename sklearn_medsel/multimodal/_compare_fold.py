@@ -104,12 +104,19 @@ def find_scorers(scoring, task, y, model):
 
     Raises
     ------
+    TypeError
+        If `scoring` is neither a name nor a callable.
     ValueError
         If `scoring` is a name and the task is survival.
     """
     if callable(scoring):
         return {getattr(scoring, "__name__", "score"): scoring}
     if scoring is not None:
+        if not isinstance(scoring, str):
+            raise TypeError(
+                f"scoring must be the name of a scorer, a callable (estimator, X, y) -> float or "
+                f"None, found {type(scoring).__name__}."
+            )
         if task == "survival":
             raise ValueError(
                 f"scoring={scoring!r} is not for survival; leave it None (concordance), or pass a "

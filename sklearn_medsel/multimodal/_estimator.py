@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_medsel._folds import even_folds, most_folds
 from sklearn_medsel.base import one_blas_thread, one_thread, progress, until_stopped
 from sklearn_medsel.multimodal._availability import check_availability
-from sklearn_medsel.multimodal._blocks import as_frame
+from sklearn_medsel.multimodal._blocks import TERMS_OF_SEVERAL, as_frame
 from sklearn_medsel.multimodal._encoding import BlockEncoding
 from sklearn_medsel.multimodal._found import (
     feature_table,
@@ -133,6 +133,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         self.task_ = outcome.task
         if len(X) != len(outcome):
             raise ValueError(f"X has {len(X)} rows and y has {len(outcome)}; they must agree.")
+        groups = check_groups(groups, len(X))
         with one_thread(), one_blas_thread():
             self._encoding = BlockEncoding(
                 self.blocks,
@@ -146,11 +147,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
             folds = _inner_folds(outcome, groups, self.cv, rng)
             n_steps = count_steps(settings, len(self.blocks_))
             with progress(self, X, y, n_steps=n_steps, task_name="step") as step:
-                units = (
-                    np.arange(len(outcome))
-                    if groups is None
-                    else pd.factorize(np.asarray(groups))[0]
-                )
+                units = np.arange(len(outcome)) if groups is None else pd.factorize(groups)[0]
                 self._fused = fit_fused(
                     inputs, outcome, units, folds, settings, rng, until_stopped(step)
                 )
@@ -258,7 +255,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
     def _term_name(self, term):
         """Name a term by its blocks."""
         names = [name for name, _, _ in self.blocks_]
-        if term.name in ("together", "network"):
+        if term.name in TERMS_OF_SEVERAL:
             return term.name
         return " x ".join(names[b] for b in term.blocks)
 
@@ -283,8 +280,9 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         Returns
         -------
         DataFrame of shape (n, n_blocks)
-            Exact Shapley values of the decision score (with more than two classes, of the
-            predicted class); with the score of a patient without any block they add up to it.
+            Exact Shapley values of the decision score; with that of a patient without any block
+            they add up to it. With more than two classes, of the score of the predicted class less
+            the mean over the classes.
         """
         inputs = self._inputs(X)
         n_blocks = len(self.blocks_)
@@ -370,6 +368,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         tags.input_tags.categorical = True
+        tags.target_tags.required = True
         return tags
 
 
@@ -377,7 +376,6 @@ def _inner_folds(outcome, groups, n_splits, rng):
     """Folds with equal shares of classes or events; groups stay together."""
     strata, n = outcome.strata(), len(outcome)
     seed = int(rng.randint(2**31 - 1))
-    groups = check_groups(groups, n)
     if groups is not None and len(np.unique(groups)) < 2:
         raise ValueError(
             "groups has one group only: the inner folds cannot hold anyone out. Give every patient "

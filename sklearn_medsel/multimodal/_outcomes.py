@@ -58,8 +58,11 @@ class Outcome:
         raise NotImplementedError
 
     def can_teach(self):
-        """Whether the patients differ enough in their outcome to learn from."""
-        return len(self) > 2 and len(np.unique(self.strata())) == max(2, self.n_outputs)
+        """Whether the patients differ enough in their outcome to learn from.
+
+        Two of several classes are enough: what tells these apart is worth knowing.
+        """
+        return len(self) > 2 and len(np.unique(self.strata())) > 1
 
     def row_losses(self, scores):
         """Loss of each patient (n,) at scores (n, K)."""

@@ -111,7 +111,7 @@ class _Screen:
 
     def correlations(self, rest):
         """Correlation (pa, pb, K) of each product with what is left over (n_rows, K)."""
-        rest = rest - rest.mean(axis=0)
+        rest = _centred(rest)
         rest = rest / np.maximum(np.sqrt((rest**2).sum(axis=0)), _TINY)
         root = np.sqrt(self.spread * max(1, len(rest)))
         return np.stack([(self.left * r[:, None]).T @ self.right / root for r in rest.T], axis=2)
@@ -142,7 +142,7 @@ class _Screen:
 
     def pvalue(self, residual, units, rng, n_permutations):
         """Chance of a pair as clear as this, anywhere, if the residuals' patients are mixed."""
-        if not self.n_alike.size:
+        if not self.n_alike.size or not len(self.rows):
             return 1.0
         rest, units = residual[self.rows], units[self.rows]
         orders = [np.arange(len(rest)), *(permuted(units, rng) for _ in range(n_permutations))]
@@ -172,6 +172,11 @@ def _chance_of_maximum(observed, maxima):
 
 def _correlation(scores, rest):
     """Correlation over all patients and outputs."""
-    scores, rest = scores - scores.mean(axis=0), rest - rest.mean(axis=0)
+    scores, rest = _centred(scores), _centred(rest)
     length = np.sqrt((scores**2).sum() * (rest**2).sum())
     return float((scores * rest).sum() / max(length, _TINY))
+
+
+def _centred(values):
+    """Values less their mean; of no patients none."""
+    return values - values.sum(axis=0) / max(1, len(values))

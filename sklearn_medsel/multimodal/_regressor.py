@@ -136,7 +136,11 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
     """
 
     def _read_outcome(self, y):
-        y = column_or_1d(y, dtype=np.float64, warn=True)
+        y = column_or_1d(y, warn=True)
+        try:
+            y = y.astype(np.float64)
+        except (TypeError, ValueError):
+            raise ValueError("y holds something that is not a number.") from None
         if not np.isfinite(y).all():
             raise ValueError("y has missing or infinite values; drop these patients.")
         self.target_mean_, self.target_scale_ = float(y.mean()), float(y.std())

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
+from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_medsel._validation import is_survival_y, list_rows
 from sklearn_medsel.feature_selection._compare_input import check_outcome
 from sklearn_medsel.multimodal._availability import has_block
 from sklearn_medsel.multimodal._blocks import as_frame, resolve_blocks
@@ -54,7 +55,8 @@ def stress_missing_modalities(estimator, X, y, *, blocks=None, scoring=None, ran
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If `blocks` is None and the estimator has none, or a block has no column in `X`.
+        If `blocks` is None and the estimator has none, a block has no column in `X`, or `y` holds
+        classes that the estimator was not fitted on.
 
     See Also
     --------
@@ -74,7 +76,7 @@ def stress_missing_modalities(estimator, X, y, *, blocks=None, scoring=None, ran
     """
     check_is_fitted(estimator)
     X = as_frame(X)
-    y, task = check_outcome(y, "classification" if is_classifier(estimator) else "auto", len(X))
+    y, task = _check_outcome(y, estimator, len(X))
     if blocks is None:
         blocks = getattr(estimator, "blocks_", None)
         if blocks is None:
@@ -108,6 +110,30 @@ def stress_missing_modalities(estimator, X, y, *, blocks=None, scoring=None, ran
                 draws[-1][order[: round(share * len(X))], b] = True
             rows.append(trial.row("random", name, share, draws))
     return pd.DataFrame(rows)
+
+
+def _check_outcome(y, estimator, n):
+    """Outcome and task; classes in the words of the estimator."""
+    task = "auto"
+    if not is_survival_y(y):
+        task = "classification" if is_classifier(estimator) else task
+        task = "regression" if is_regressor(estimator) else task
+    checked, task = check_outcome(y, task, n)
+    if task == "classification" and hasattr(estimator, "classes_"):
+        checked = _classes_of(np.asarray(y).reshape(n), estimator.classes_)
+    return checked, task
+
+
+def _classes_of(y, classes):
+    """Labels as the estimator writes them: what is equal in Python may differ in dtype."""
+    position = {label: at for at, label in enumerate(np.asarray(classes).tolist())}
+    at = np.array([position.get(label, -1) for label in y.tolist()])
+    if (at < 0).any():
+        raise ValueError(
+            f"y has other classes than the estimator was fitted on, {list(position)}, at "
+            f"{list_rows(at < 0)}; write them alike, or leave these patients out."
+        )
+    return np.asarray(classes)[at]
 
 
 class _Trial:

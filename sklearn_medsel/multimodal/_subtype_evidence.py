@@ -122,7 +122,7 @@ def describe_finding(clusterer):
     if clusterer.n_clusters == 1:
         return "One cluster was asked for."
     if not len(clusterer.pac_):
-        return "Too few patients to look for clusters; all are in one."
+        return "Too few patients that differ to look for clusters; all are in one."
     tried = clusterer.pac_["n_clusters"]
     several = len(tried) > 1
     if not clusterer.structured_ and clusterer.n_clusters == "auto":

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context, clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_array, get_tags
+from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._validation import is_survival_y
 from ..base import CallbackSupportMixin, draw_seeds, one_blas_thread, progress
 from ..survival import logrank_test
+from ._blocks import name_rows
 from ._consensus import consensus_labels, draw_subsamples
 from ._subtype_evidence import compare_with_null, describe_finding, measure_stability
 
@@ -177,12 +178,15 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If values are missing or not numeric, there are too few patients for `n_clusters`, or
-            the representation needs `y` and is not fitted.
+            If values are missing or not numeric, there are too few patients (or too few that
+            differ) for `n_clusters`, `y` is a survival target of another length, or the
+            representation needs `y` and is not fitted.
         """
+        if is_survival_y(y):
+            check_consistent_length(X, y)
         self.representation_ = _fitted(self.representation, X)
         values = self._represent(X, reset=True)
-        tried = self._numbers_to_try(len(values))
+        tried = self._numbers_to_try(len(values), len(np.unique(values, axis=0)))
         rng = np.random.default_rng(draw_seeds(self.random_state, 1)[0])
         centre = values.mean(axis=0)
         with (
@@ -207,6 +211,7 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
 
     def _represent(self, X, reset):
         if self.representation_ is None:
+            _check_columns(X)
             fewest = 2 if reset else 1
             return validate_data(self, X, dtype=np.float64, ensure_min_samples=fewest, reset=reset)
         values = self.representation_.transform(X)
@@ -214,11 +219,17 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
             values = values.toarray()
         return check_array(values, dtype=np.float64, input_name="the representation of X")
 
-    def _numbers_to_try(self, n_patients):
+    def _numbers_to_try(self, n_patients, n_different):
         if self.n_clusters == "auto":
-            return range(2, min(self.max_clusters, n_patients // _FEWEST_PER_CLUSTER) + 1)
+            most = min(self.max_clusters, n_patients // _FEWEST_PER_CLUSTER, n_different)
+            return range(2, most + 1)
         if self.n_clusters == 1:
             return []
+        if self.n_clusters > n_different:
+            raise ValueError(
+                f"n_clusters={self.n_clusters} is more than the {n_different} different patients: "
+                "the others are copies of them. Lower it."
+            )
         if self.n_clusters >= round(self.subsample * n_patients):
             raise ValueError(
                 f"n_clusters={self.n_clusters} is too many for subsamples of "
@@ -296,6 +307,25 @@ def _fitted(representation, X):
             ) from None
         return clone(representation).fit(X)
     return representation
+
+
+def _check_columns(X):
+    """Name the columns that hold no numbers, or not for all patients."""
+    if not isinstance(X, pd.DataFrame):
+        return
+    for name, column in X.items():
+        try:
+            missing = np.isnan(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"column {name!r} of X is not numeric (dtype {column.dtype}); encode it, leave it "
+                "out, or pass a representation that takes it."
+            ) from None
+        if missing.any():
+            raise ValueError(
+                f"column {name!r} of X holds NaN at {name_rows(missing, X.index)}; impute, or pass "
+                "a representation that does."
+            )
 
 
 def _rotated(X):

@@ -197,8 +197,11 @@ class TableEncoder:
         n_numbers, n_values = len(self._used), len(self._used) + len(self._levels)
         for k, (_, level, _) in enumerate(self._levels, start=n_numbers):
             labels[k] = f"{labels[k]}={level}"
+        taken = set(labels[:n_values])  # there may be a column of that name
         for k in range(n_values, len(labels)):
             labels[k] = f"{labels[k]}_missing"
+            while labels[k] in taken:
+                labels[k] += "_"
         order = np.argsort(places, kind="stable").astype(int)
         self._order = order[kept[order]]
         self.names_ = np.array([labels[k] for k in self._order], dtype=object)
