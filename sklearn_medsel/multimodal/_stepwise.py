@@ -72,15 +72,15 @@ def _choose(X, part):
     p = X.shape[1]
     price = np.log(part.n_told()) + 2 * _PRIOR * np.log(p)
     chosen, model = [], _Model(X[:, []], part, np.zeros(int(part.has_intercept)))
-    best, least, since = ([], np.zeros(0)), part.deviance(model.score[:, None]), 0
+    best, least, since = ([], np.zeros(0)), model.deviance, 0
     while len(chosen) < min(_MOST, p) and since < _PATIENCE:
-        slope = np.abs(X.T @ part.residual(model.score[:, None])[:, 0])
+        slope = np.abs(X.T @ model.rest)
         slope[chosen] = -1
         tried = np.argsort(-slope, kind="stable")[: min(_N_TRIED, p - len(chosen))]
         added = tried[np.argmax(model.gains(X[:, tried]))]
         chosen = [*chosen, int(added)]
         model = _Model(X[:, chosen], part, np.insert(model.coef, len(chosen) - 1, 0.0))
-        criterion = part.deviance(model.score[:, None]) + len(chosen) * price
+        criterion = model.deviance + len(chosen) * price
         since += 1
         if criterion < least:
             best, least, since = (chosen, model.coef[: len(chosen)]), criterion, 0
@@ -100,6 +100,8 @@ class _Model:
         if len(start):
             self.coef = newton(self.rows, part, np.zeros(n), self.penalty, start)
         self.score = self.rows @ self.coef
+        self.rest = part.residual(self.score[:, None])[:, 0]
+        self.deviance = part.deviance(self.score[:, None])
 
     def gains(self, X):
         """How much the likelihood would gain, about, by each of some more features (n, c).
@@ -107,9 +109,8 @@ class _Model:
         Rao's score test: the square of the slope over what the model leaves of the curvature.
         """
         k = self.rows.shape[1]
-        slope = X.T @ self.part.residual(self.score[:, None])[:, 0]
         hessian = self.part.hessian(np.column_stack([self.rows, X]), self.score)
         own = hessian[:k, :k] + np.diag(self.penalty)
         explained = linalg.solve(own, hessian[:k, k:], assume_a="pos") if k else hessian[:k, k:]
         left = np.diag(hessian)[k:] - (hessian[:k, k:] * explained).sum(axis=0)
-        return slope**2 / (left + _PENALTY)
+        return (X.T @ self.rest) ** 2 / (left + _PENALTY)
