@@ -63,7 +63,7 @@ def find_main_effects(X, outcome, folds):
         for k, part in enumerate(learnt.parts()):
             chosen, coef = _choose(X[train] - center, part)
             features[f, chosen] = True
-            oof[held_out, k] = (X[held_out] - center)[:, chosen] @ coef
+            oof[held_out, k] = (X[np.ix_(held_out, chosen)] - center[chosen]) @ coef
     return MainEffects(features, oof)
 
 
