@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
@@ -50,6 +51,27 @@ def test_missing_reports_are_empty_ones(encoder):
     features = encoder.transform(pd.Series([None, "", float("nan"), "Heart is normal."]))
     assert (features[:3] == 0).all()
     assert features[3, -2] == 1
+
+
+def test_a_batch_without_any_sentence(encoder):
+    features = encoder.transform([None, ""])
+    assert features.shape == (2, encoder.n_features_out_)
+    assert (features == 0).all()
+
+
+@pytest.mark.parametrize("reports", [["Large mass.", None], ["Large mass."] * 3])
+def test_sentences_all_alike_show_no_direction(reports):
+    encoder = ReportEncoder("hashing", n_components=2).fit(reports)
+    features = encoder.transform([*reports, "Heart is normal."])
+    assert features.shape == (len(reports) + 1, encoder.n_features_out_)
+    assert (features[:, :-2] == 0).all()
+
+
+def test_frames_asked_of_all_of_scikit_learn(encoder, data):
+    with config_context(transform_output="pandas"):
+        frame = clone(encoder).fit_transform(data.X)
+    assert frame.columns.tolist() == encoder.get_feature_names_out().tolist()
+    np.testing.assert_array_equal(frame, encoder.transform(data.X))
 
 
 @pytest.mark.parametrize("form", [list, np.array, lambda X: pd.DataFrame({"r": X})])

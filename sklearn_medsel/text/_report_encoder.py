@@ -5,7 +5,6 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.decomposition import PCA
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,6 +19,7 @@ from sklearn_medsel.text._reading import (
     same_encoder,
 )
 from sklearn_medsel.text._reports import read_column
+from sklearn_medsel.text._vectors import fit_components, take_components
 
 _POOLINGS = ("mean", "max")
 _STEPS = 10
@@ -131,8 +131,7 @@ class ReportEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             raise ValueError("X has no report with a sentence: there is nothing to encode.")
         self._pca = None
         if self.n_components is not None:
-            n_components = min(self.n_components, *vectors.shape)
-            self._pca = PCA(n_components, svd_solver="covariance_eigh").fit(vectors)
+            self._pca = fit_components(vectors, self.n_components)
         n_pooled = vectors.shape[1] if self._pca is None else self._pca.n_components_
         self.n_features_out_ = len(self.pooling) * n_pooled + 2
         return self
@@ -156,7 +155,9 @@ class ReportEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             self.encoder, self.encoder_name_, self._fingerprint, device=self.device
         )
         bags = Reader(self.splitter, encoder, self.cache).read(reports)
-        vectors = bags.vectors if self._pca is None else self._pca.transform(bags.vectors)
+        vectors = bags.vectors
+        if self._pca is not None:
+            vectors = take_components(self._pca, vectors)
         pooled = [_pool(vectors.astype(float), bags.sizes, how) for how in self.pooling]
         denies = np.array([any(term.startswith(MARK) for term in found) for found in bags.terms])
         n_sentences = np.maximum(bags.sizes, 1)

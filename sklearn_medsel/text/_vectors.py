@@ -32,11 +32,7 @@ class SentenceFeatures:
 
     def fit(self, bags):
         """Learn the components from the sentences of some bags; return self."""
-        vectors = bags.vectors
-        if len(vectors) == 1:
-            vectors = np.repeat(vectors, 2, axis=0)  # no variance, instead of an unknown one
-        n_components = min(self.n_components, *vectors.shape)
-        self.pca = PCA(n_components, svd_solver="covariance_eigh").fit(vectors)
+        self.pca = fit_components(bags.vectors, self.n_components)
         self.scale = float(np.sqrt(max(self.pca.explained_variance_.mean(), _LEAST)))
         return self
 
@@ -58,6 +54,24 @@ class SentenceFeatures:
 
     def components(self, vectors):
         """Give the scaled components of any vectors as long as those of ``fit``."""
-        if not len(vectors):
-            return np.zeros((0, self.pca.n_components_), np.float32)
-        return (self.pca.transform(vectors) / self.scale).astype(np.float32)
+        return (take_components(self.pca, vectors) / self.scale).astype(np.float32)
+
+
+def fit_components(vectors, n_components):
+    """Learn at most this many principal components of sentence vectors (n, d), as a PCA."""
+    n_components = min(n_components, *vectors.shape)
+    alike = (vectors == vectors[0]).all()
+    if len(vectors) == 1:
+        vectors = np.repeat(vectors, 2, axis=0)  # no variance, instead of an unknown one
+    # whatever scikit-learn is told to put out elsewhere, arrays are computed with here
+    pca = PCA(n_components, svd_solver="covariance_eigh").set_output(transform="default")
+    with np.errstate(invalid="ignore"):  # shares of a variance of 0, which nothing asks for
+        pca.fit(vectors)
+    if alike:
+        pca.components_[:] = 0  # sentences all alike show no direction: any would be made up
+    return pca
+
+
+def take_components(pca, vectors):
+    """Give the components of vectors (n, d); without sentences there are none, (0, k)."""
+    return pca.transform(vectors) if len(vectors) else np.zeros((0, pca.n_components_))
