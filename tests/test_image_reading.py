@@ -64,17 +64,18 @@ def test_exif_orientation():
     assert np.abs(grey(content) - expected).mean() < 0.02
 
 
-def test_tiff_of_numbers_and_of_pages():
+def test_tiff_of_numbers_and_several_pages():
     hounsfield = np.linspace(-1000, 500, 30, dtype=np.float32).reshape(5, 6)
     np.testing.assert_allclose(
         grey(encoded(hounsfield, "TIFF")), (hounsfield + 1000) / 1500, atol=1e-6
     )
     pages = [Image.fromarray(np.full((4, 4), k * 50, np.uint8)) for k in range(5)]
-    stack = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
-    np.testing.assert_allclose(grey(stack), 100 / 255, atol=1e-6)
+    for kind, expected in (("TIFF", 100), ("PNG", 100), ("MPO", 0)):
+        stack = encoded(pages[0], kind, save_all=True, append_images=pages[1:])
+        np.testing.assert_allclose(grey(stack), expected / 255, atol=1e-6)
 
 
-def make_dicom(image, **attributes):
+def make_dicom(image, syntax="ExplicitVRLittleEndian", **attributes):
     pydicom = pytest.importorskip("pydicom", reason="reading DICOM needs pydicom (extra 'image')")
     from pydicom.dataset import Dataset, FileMetaDataset
 
@@ -82,7 +83,7 @@ def make_dicom(image, **attributes):
     ds.SOPClassUID, ds.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1", "1.2.3"
     ds.PatientID, ds.PatientName = "SECRET-7", "Smith^Jane"
     ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    ds.file_meta.TransferSyntaxUID = getattr(pydicom.uid, syntax)
     if image is not None:
         ds.Rows, ds.Columns = image.shape[:2] if image.shape[-1] == 3 else image.shape[-2:]
         ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
@@ -128,12 +129,7 @@ def test_dicom_grey_values(attributes, expected):
 
 
 def test_dicom_table_frames_and_colour():
-    from pydicom.dataset import Dataset
-
-    table = Dataset()
-    table.add_new("LUTDescriptor", "US", [256, 0, 8])
-    table.add_new("LUTData", "US", list(range(255, -1, -1)))
-    content = make_dicom(STORED, VOILUTSequence=[table])
+    content = make_dicom(STORED, VOILUTSequence=[lookup_table(8, list(range(255, -1, -1)))])
     np.testing.assert_allclose(grey(content), (255 - STORED) / 255, atol=1e-6)
 
     frames = np.stack([np.full((4, 4), k, np.uint8) for k in range(5)])
@@ -146,6 +142,39 @@ def test_dicom_table_frames_and_colour():
     colours[..., 0] = 255
     kind = dict(SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
     np.testing.assert_allclose(grey(make_dicom(colours, **kind)), 0.299, atol=1e-5)
+
+
+def lookup_table(bits, data, first=0):
+    """Item of a sequence of tables with 256 entries, as words or as bytes."""
+    from pydicom.dataset import Dataset
+
+    table = Dataset()
+    table.add_new("LUTDescriptor", "SS" if first < 0 else "US", [256, first, bits])
+    table.add_new("LUTData", "OW" if isinstance(data, bytes) else "US", data)
+    return table
+
+
+@pytest.mark.parametrize("syntax", ["ImplicitVRLittleEndian", "ExplicitVRBigEndian"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_dicom_table_as_bytes(syntax, bits):
+    order = "<" if "Little" in syntax else ">"
+    entries = np.arange(255, -1, -1).astype(f"<u{bits // 8}") * (2**bits // 256)
+    words = entries.view("<u2").astype(f"{order}u2").tobytes()
+    stored = STORED.astype(f"{order}i2")
+    content = make_dicom(stored, syntax, VOILUTSequence=[lookup_table(bits, words)])
+    expected = entries[STORED] / (2**bits - 1)
+    np.testing.assert_allclose(grey(content), expected, atol=1e-6)
+
+
+def test_dicom_modality_table():
+    # stored values from -30 on, turned round; then through a window, as rescaled ones would be
+    table = lookup_table(16, list(range(2000, 1744, -1)), first=-30)
+    stored = STORED - 30
+    content = make_dicom(stored, ModalityLUTSequence=[table])
+    np.testing.assert_allclose(grey(content), 1 - STORED / 230, atol=1e-6)
+    window = dict(WindowCenter=1900.5, WindowWidth=201)
+    content = make_dicom(stored, ModalityLUTSequence=[table], **window)
+    np.testing.assert_allclose(grey(content), np.clip((200 - STORED) / 200, 0, 1), atol=1e-6)
 
 
 def compressed(content, syntax=None):

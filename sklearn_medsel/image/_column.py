@@ -81,10 +81,11 @@ def read_images(column, *, size=64, image_root=None, cache=None, volume="orthogo
     Notes
     -----
     Grey values of PNG, JPEG and TIFF are shares of the largest value that the file can hold. Those
-    of DICOM are rescaled and seen through the window of the file, or from the lowest to the
-    highest where it has none. Those of NIfTI lie between the percentiles 0.5 and 99.5 of the
-    volume. Of files with several frames or pages the middle one is read. Nothing but pixels is
-    kept of a file.
+    of DICOM are rescaled and seen through the window or the lookup tables of the file, or from the
+    lowest to the highest where it has none. Those of NIfTI lie between the percentiles 0.5 and
+    99.5 of the volume. Of files with several frames or pages the middle one is read; of a JPEG with
+    several pictures (MPO) the first, as the others are previews or what the other eye sees. Nothing
+    but pixels is kept of a file.
 
     Examples
     --------

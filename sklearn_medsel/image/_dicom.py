@@ -17,7 +17,7 @@ _ATTRIBUTES = (  # noqa: SIM905
     "Columns NumberOfFrames BitsAllocated BitsStored HighBit PixelRepresentation PixelPaddingValue "
     "ExtendedOffsetTable ExtendedOffsetTableLengths PixelData FloatPixelData DoubleFloatPixelData "
     "RescaleSlope RescaleIntercept WindowCenter WindowWidth VOILUTFunction VOILUTSequence "
-    "SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence"
+    "ModalityLUTSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence"
 ).split()
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -63,7 +63,8 @@ def read_dicom(content):
             grey = _shown(dataset, frame, stored, photometric)
         except (TypeError, ValueError, AttributeError, IndexError, KeyError) as error:
             raise ValueError(
-                f"is a DICOM file whose rescaling or window cannot be used ({type(error).__name__})"
+                "is a DICOM file whose rescaling, lookup table or window cannot be used "
+                f"({type(error).__name__})"
             ) from None
     return grey
 
@@ -116,10 +117,7 @@ def _shown(dataset, frame, stored, photometric):
         return np.clip(luminance(stored) / (2**bits - 1), 0, 1).astype(np.float32)
     if photometric not in _GREY:
         raise ValueError("neither grey nor colour")
-    slope = frame_value(dataset, frame, "PixelValueTransformationSequence", "RescaleSlope")
-    intercept = frame_value(dataset, frame, "PixelValueTransformationSequence", "RescaleIntercept")
-    slope = 1.0 if slope is None else float(slope)
-    values = stored.astype(np.float64) * slope + float(intercept or 0)
+    values = _measured(dataset, frame, stored)
     grey = _through_table(dataset, values)
     if grey is None:
         grey = _through_window(dataset, frame, values)
@@ -132,15 +130,39 @@ def _shown(dataset, frame, stored, photometric):
     return 1 - grey if photometric == "MONOCHROME1" else grey
 
 
+def _measured(dataset, frame, stored):
+    """What stored values stand for: by the file's modality lookup table, else rescaled."""
+    tables = dataset.get("ModalityLUTSequence")
+    if tables:
+        return _look_up(dataset, tables[0], stored)
+    slope = frame_value(dataset, frame, "PixelValueTransformationSequence", "RescaleSlope")
+    intercept = frame_value(dataset, frame, "PixelValueTransformationSequence", "RescaleIntercept")
+    slope = 1.0 if slope is None else float(slope)
+    return stored.astype(np.float64) * slope + float(intercept or 0)
+
+
 def _through_table(dataset, values):
-    """Apply the first lookup table of the file, or give None."""
+    """Apply the first lookup table of the file for display, or give None."""
     tables = dataset.get("VOILUTSequence")
     if not tables:
         return None
-    n_entries, first, bits = (int(number) for number in tables[0].LUTDescriptor)
-    table = np.asarray(tables[0].LUTData, np.float64)
-    places = np.clip(values - first, 0, (n_entries or 2**16) - 1).astype(np.int64)
-    return grey_from_range(table[np.minimum(places, len(table) - 1)], 0, 2**bits - 1)
+    white = 2 ** int(tables[0].LUTDescriptor[2]) - 1
+    return grey_from_range(_look_up(dataset, tables[0], values), 0, white)
+
+
+def _look_up(dataset, item, values):
+    """Entries of a lookup table at values, float64 (DICOM PS3.3, C.11.1.1)."""
+    n_entries, first, bits = (int(number) for number in item.LUTDescriptor)
+    n_entries = n_entries or 2**16
+    table = item.LUTData
+    if isinstance(table, bytes):  # as OW, and mostly where the file does not say what it is
+        little_endian = dataset.original_encoding[1]
+        table = np.frombuffer(table, "<u2" if little_endian else ">u2").astype("<u2")
+        if bits == 8 and len(table) < n_entries:  # two in a word, the first in its lower half
+            table = table.view(np.uint8)
+    table = np.atleast_1d(np.asarray(table, np.float64))
+    places = np.clip(values.astype(np.float64) - first, 0, n_entries - 1).astype(np.int64)
+    return table[np.minimum(places, len(table) - 1)]
 
 
 def _through_window(dataset, frame, values):

@@ -10,7 +10,7 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # TIFF
 
 
 def read_picture(content, kind):
-    """Read the bytes of a picture as grey values (h, w); of several pages the middle one."""
+    """Read the bytes of a picture as grey values (h, w); of several frames the middle one."""
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
@@ -20,8 +20,10 @@ def read_picture(content, kind):
     try:
         # only this decoder, whatever else the bytes could pass for
         with Image.open(io.BytesIO(content), formats=(kind,)) as image:
-            if kind == "TIFF" and image.n_frames > 1:
-                image.seek(image.n_frames // 2)
+            n_frames = getattr(image, "n_frames", 1)
+            # further pictures of a JPEG (MPO) are previews or what the other eye sees
+            if n_frames > 1 and image.format != "MPO":
+                image.seek(n_frames // 2)
             image.load()
             return _grey(ImageOps.exif_transpose(image), getattr(image, "tag_v2", {}))
     except Image.DecompressionBombError:
