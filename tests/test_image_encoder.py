@@ -258,6 +258,21 @@ def test_groups_are_left_out_together(data):
     assert roc_auc_score(y, unknown[:, 0]) < 0.8
 
 
+@pytest.mark.parametrize(
+    ("groups", "match"),
+    [
+        ([None] * 8, "groups is missing at rows 0, 1, 2, 3, 4 and 3 more"),
+        ([np.nan, *range(7)], "groups is missing at row 0;"),
+        (range(5), "groups must have one value per patient, 8"),
+        (pd.Series([1, 1, "Smith", "Smith"] * 2, dtype=object), "of the types int, str"),
+    ],
+)
+def test_bad_groups(groups, match, data):
+    with pytest.raises(ValueError, match=match) as error:
+        ImageEncoder(SIZE, cv=2).fit_transform(data[0][:8], [0, 1] * 4, groups=groups)
+    assert "Smith" not in str(error.value)
+
+
 def test_texture_needs_no_labels(data):
     X, y = data
     raw = ImageEncoder(SIZE, network="texture", n_components=None)
@@ -403,6 +418,21 @@ def test_bad_input(parameters, rows, y, match, data):
         ImageEncoder(**{"size": SIZE, "max_epochs": 1, **parameters}).fit_transform(
             data[0][:rows], y
         )
+
+
+@pytest.mark.parametrize(
+    ("y", "match"),
+    [
+        (["SECRET", "b"] * 4, "one class only among the 4 patients with an image"),
+        (["SECRET", *"bbccbcb"], "one patient only in 1 of its 3 classes, among the 8 given"),
+    ],
+)
+def test_classes_that_cannot_be_learnt_are_counted_and_not_named(y, match, data):
+    X = [image if row % 2 else None for row, image in enumerate(data[0][:8])]
+    for fit in (ImageEncoder(SIZE).fit, ImageEncoder(SIZE).fit_transform):
+        with pytest.raises(ValueError, match=match) as error:
+            fit(X, y)
+        assert not any(word in str(error.value) for word in ("SECRET", "task="))
 
 
 def test_too_few_images_and_a_diverging_rate(data):

@@ -9,13 +9,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_medsel.base import CallbackSupportMixin, draw_seeds, progress, resolve_device
-from sklearn_medsel.feature_selection._outcome import read_outcome
 from sklearn_medsel.image._column import check_column, read_column
 from sklearn_medsel.image._components import columns, components, pool
 from sklearn_medsel.image._crossfit import CrossFit, describe
 from sklearn_medsel.image._folds import check_folds, make_folds
 from sklearn_medsel.image._networks import ImageNetwork
 from sklearn_medsel.image._reading import VOLUMES
+from sklearn_medsel.image._target import read_target
 from sklearn_medsel.image._texture import texture_features, texture_names
 
 
@@ -252,16 +252,16 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     def _fit(self, X, y, *, folds, groups=None):
         """Fit; with ``folds``, give the features of the training patients."""
         column = check_column(X)
-        supervised = not self._is_texture()
-        outcome = self._outcome(column, y) if supervised else None
-        self.target_type_, self.classes_ = outcome.task if supervised else None, None
-        images, counts = self._read(column)
-        present = counts > 0
+        present = ~column.missing()
         if present.sum() < 2:
             raise ValueError(
-                f"{column.name}: {int(present.sum())} of {len(counts)} rows have an image; at "
+                f"{column.name}: {int(present.sum())} of {len(present)} rows have an image; at "
                 "least 2 are needed to fit."
             )
+        supervised = not self._is_texture()
+        outcome = self._outcome(present, y) if supervised else None
+        self.target_type_, self.classes_ = outcome.task if supervised else None, None
+        images, counts = self._read(column)
         if supervised:
             return self._fit_network((X, y), images, counts, outcome, groups, folds)
         pooled = pool(texture_features(images)[0], counts, self.pooling)[present]
@@ -330,7 +330,7 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             volume=self.volume,
         )
 
-    def _outcome(self, column, y):
+    def _outcome(self, present, y):
         """Check and encode the target."""
         if y is None:
             name = self.network if isinstance(self.network, str) else type(self.network).__name__
@@ -338,8 +338,8 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 f"network={name!r} learns from labels, and requires y to be passed, but the target "
                 "y is None. Pass y, or use network='texture', which needs none."
             )
-        check_consistent_length(column.cells, y)
-        return read_outcome(y)
+        check_consistent_length(present, y)
+        return read_target(y, present)
 
     def _is_texture(self):
         return isinstance(self.network, str) and self.network == "texture"

@@ -4,7 +4,9 @@ import warnings
 
 import numpy as np
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold, check_cv
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import column_or_1d
+
+from sklearn_medsel.survival._folds import check_groups
 
 
 def make_folds(cv, outcome, groups, random_state):
@@ -19,9 +21,7 @@ def make_folds(cv, outcome, groups, random_state):
         Seed of the splitters that are made here.
     """
     n_rows, strata = len(outcome), outcome.strata
-    if groups is not None:
-        groups = column_or_1d(groups)
-        check_consistent_length(strata, groups)
+    groups = _read_groups(groups, n_rows)
     if isinstance(cv, int | np.integer):
         options = {"n_splits": int(cv), "shuffle": True, "random_state": random_state}
         if groups is None:
@@ -45,6 +45,22 @@ def make_folds(cv, outcome, groups, random_state):
             f"{int((times != 1).sum())} of {n_rows} rows are left out more often or never."
         )
     return folds
+
+
+def _read_groups(groups, n_rows):
+    """One group per row, none missing, of one kind; None stays None."""
+    if groups is None:
+        return None
+    groups = check_groups(column_or_1d(groups), n_rows)
+    try:
+        np.unique(groups)  # as splitters do
+    except TypeError:
+        kinds = ", ".join(sorted({type(group).__name__ for group in groups}))
+        raise ValueError(
+            f"groups holds values of the types {kinds}, which cannot be compared. Make them one "
+            "type, such as str."
+        ) from None
+    return groups
 
 
 def check_folds(pairs, outcome, cv):
