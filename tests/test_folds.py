@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_medsel._folds import even_folds, most_folds
+from sklearn_medsel._folds import check_folds, even_folds, most_folds
 
 
 @settings(max_examples=60)
@@ -44,3 +44,34 @@ def test_most_folds_counts_groups_of_the_rarest():
     assert most_folds(strata, None) == 4
     assert most_folds(strata, np.arange(16) // 2) == 2
     assert most_folds(np.zeros(16), np.array(list("aabbccdd") * 2)) == 4
+
+
+def test_given_folds_become_positions():
+    mask = np.arange(6) < 4
+    (train, test), other = check_folds([(mask, ~mask), ([5, 4], [0])], 6)
+    np.testing.assert_array_equal(train, [0, 1, 2, 3])
+    np.testing.assert_array_equal(test, [4, 5])
+    np.testing.assert_array_equal(other[0], [5, 4])
+
+
+@pytest.mark.parametrize(
+    ("fold", "words"),
+    [
+        (([0, 1, 2, 3], [3, 2]), "fold 1 of inner_cv has 2 of its 2 held-out rows in its training"),
+        (([], [0]), "the training part of fold 1 of inner_cv must hold one row or more"),
+        (([0], []), "the held-out part of fold 1 of inner_cv must hold one row or more"),
+        (([0, 1], [6]), "must hold positions between 0 and 5, found 6 to 6"),
+        (([0, -1], [2]), "must hold positions between 0 and 5, found -1 to 0"),
+        ((np.arange(5) < 3, [4]), "a Boolean mask of all 6 rows; found 5 values of dtype bool"),
+        (([0.0, 1.0], [2]), "found 2 values of dtype float64"),
+        (([0, 1],), "fold 1 of inner_cv must be a pair"),
+    ],
+)
+def test_given_folds_that_cannot_be_are_refused_by_number(fold, words):
+    with pytest.raises(ValueError, match=words):
+        check_folds([([0, 1, 2], [3, 4, 5]), fold], 6, name="inner_cv")
+
+
+def test_no_folds_are_refused():
+    with pytest.raises(ValueError, match="cv has no folds"):
+        check_folds([], 6)

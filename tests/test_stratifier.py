@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -171,6 +171,45 @@ def test_own_cross_fitted_score_is_used_and_groups_are_passed():
         assert np.unique(stratifier.fold_[groups == group]).size == 1
 
 
+class MostCorrelated(TransformerMixin, BaseEstimator):
+    """Keeps the columns that go most with the outcome of all patients it is shown."""
+
+    def fit(self, X, y):
+        self.kept_ = np.argsort(-np.abs((X - X.mean(axis=0)).T @ np.log1p(y["time"])))[:8]
+        return self
+
+    def transform(self, X):
+        return X[:, self.kept_]
+
+
+class LeftOut(Linear):
+    """Cross-fits its score, as the fusions do, on the columns that it gets."""
+
+    def fit(self, X, y):
+        score = np.empty(len(X))
+        for train, test in KFold(5).split(X):
+            part = Linear().fit(X[train], y[train])
+            score[test] = (X[test] - X[train].mean(axis=0)) @ part.coef_
+        self.oof_score_ = score
+        return super().fit(X, y)
+
+
+def test_score_of_a_step_is_not_taken_for_cross_fitted():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(120, 1500)), make_survival_y(np.ones(120), rng.exponential(size=120))
+    pipeline = make_pipeline(MostCorrelated(), LeftOut())
+    search = GridSearchCV(pipeline, {"leftout__scale": [1.0]}, cv=3, scoring=_concordance)
+    for model in (pipeline, search):
+        stratifier = RiskStratifier(model, cv=3, random_state=0).fit(X, y)
+        # noise: a score on columns chosen by all training outcomes promises what is not there
+        excess = stratifier.integrated_brier_score_ - stratifier.integrated_brier_score_reference_
+        assert excess < 0.005
+
+
+def _concordance(model, X, y):
+    return concordance_index(y, model.predict(X))
+
+
 @pytest.fixture
 def clinical():
     X, y = data(n=200, seed=2)
@@ -246,7 +285,10 @@ def test_bad_input():
         RiskStratifier(Linear(), inner_cv=5, random_state=0).fit(X, few)
     with pytest.raises(ValueError, match="exactly once"):
         RiskStratifier(Linear(), cv=ShuffleSplit(3, random_state=0)).fit(X, y)
-    groups = np.arange(160) % 10
+    rows = np.arange(160)
+    with pytest.raises(ValueError, match="fold 1 of cv has 80 of its 80 held-out rows"):
+        RiskStratifier(Linear(), cv=[(rows[80:], rows[:80]), (rows, rows[80:])]).fit(X, y)
+    groups = rows % 10
     both = pytest.raises(ValueError, match="on both sides")
     with pytest.warns(UserWarning, match="groups parameter is ignored by KFold"), both:
         RiskStratifier(Linear(), cv=KFold(4)).fit(X, y, groups=groups)

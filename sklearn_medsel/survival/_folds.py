@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import check_cv
 
-from sklearn_medsel._folds import even_folds
+from sklearn_medsel._folds import check_folds, even_folds
 from sklearn_medsel._validation import list_rows
 
 
@@ -34,17 +34,15 @@ def survival_folds(event, cv, groups, seed, *, name="cv"):
     Raises
     ------
     ValueError
-        If there are too few samples, events or groups, a fold has no event on one side, a group is
-        on both sides, or a sample is not held out exactly once.
+        If there are too few samples, events or groups, a fold has no event on one side, a sample or
+        a group is on both sides, a sample is not there, or one is not held out exactly once.
     """
     if isinstance(cv, Integral):
         folds = _own_folds(event, cv, groups, seed, name)
     else:
-        folds = [
-            (np.asarray(train), np.asarray(test))
-            for train, test in check_cv(cv).split(np.zeros((event.size, 1)), event, groups)
-        ]
-    _check_folds(folds, event, groups, name)
+        given = check_cv(cv).split(np.zeros((event.size, 1)), event, groups)
+        folds = check_folds(given, event.size, name=name)
+    _check_outcome(folds, event, groups, name)
     return folds
 
 
@@ -82,7 +80,7 @@ def _own_folds(event, cv, groups, seed, name):
     return even_folds(strata, groups, cv, seed)
 
 
-def _check_folds(folds, event, groups, name):
+def _check_outcome(folds, event, groups, name):
     held_out = np.concatenate([test for _, test in folds])
     if held_out.size != event.size or np.unique(held_out).size != event.size:
         raise ValueError(

@@ -9,7 +9,6 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_medsel._validation import list_rows
-from sklearn_medsel.survival._adjustment import find_model
 from sklearn_medsel.survival._breslow import breslow_survival
 from sklearn_medsel.survival._concordance import concordance_index
 from sklearn_medsel.survival._cox import cox_regression
@@ -124,9 +123,11 @@ def evaluate_fold(setting, number, train, test):
 
 def _cross_fitted(fitted, setting, number, train):
     """Risks of the training samples by models that did not see them, around zero."""
-    model = find_model(fitted, "oof_score_")
-    if model is not None:
-        risk = np.asarray(model.oof_score_, dtype=np.float64)
+    # of the estimator itself only: inside a Pipeline or a search, features or settings were chosen
+    # by the outcome of all training samples, before the last step left any of them out
+    own = getattr(fitted, "oof_score_", None)
+    if own is not None:
+        risk = np.asarray(own, dtype=np.float64)
         if risk.shape == (train.size,) and np.isfinite(risk).all():
             return risk - risk.mean()
     groups = None if setting.groups is None else setting.groups[train]

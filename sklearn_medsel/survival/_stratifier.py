@@ -46,7 +46,8 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         Its ``predict`` gives a risk per patient, higher for an earlier event, such as
         `DeepFeatureCox` or a Pipeline that ends in one. Cloned, not changed. If it has
         ``oof_score_`` after fit, a cross-fitted risk of its training patients, that is used for
-        the cut points and spares the inner fits.
+        the cut points and spares the inner fits. That of a step of a Pipeline or of a search is
+        not: what was done before it may have seen the outcome of all training patients.
     n_groups : int, default=2
         Number of risk groups.
     cut : {"quantile", "maxstat"}, sequence of float, or callable, default="quantile"
@@ -56,7 +57,8 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         between 0 and 1, ascending, are the quantiles to cut at. A function is called as
         ``cut(risk, y)`` and returns ``n_groups - 1`` ascending cut points.
     cv : int, splitter or iterable, default=5
-        Folds. An int spreads the events evenly over them.
+        Folds. An int spreads the events evenly over them. Folds of your own hold each patient out
+        once and have none on both sides.
     inner_cv : int, splitter, default=3
         Folds within the training patients, for cross-fitted risks.
     base : str, list of str or None, default=None
@@ -201,8 +203,9 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `y` is not a valid survival target, a fold has no event or splits a group, the risks
-            of a fold cannot be cut into `n_groups`, or `base` names what is not there.
+            If `y` is not a valid survival target, a fold has no event, splits a group or trains on
+            a patient it holds out, the risks of a fold cannot be cut into `n_groups`, or `base`
+            names what is not there.
         """
         event, time = check_survival_y(y)
         if _num_samples(X) != time.size:
