@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from sklearn_medsel.survival import make_survival_y
+from sklearn_medsel.survival._same_patients import check_same
 from sklearn_medsel.survival._stratification_factors import factor_rows
 from sklearn_medsel.survival._stratification_report import stratification_report
 from sklearn_medsel.survival._stratifier import RiskStratifier
@@ -25,6 +26,13 @@ class Age(BaseEstimator):
 
     def predict(self, X):
         return X["age"].to_numpy() / 10
+
+
+class FirstOfArray(Age):
+    """Takes arrays only."""
+
+    def predict(self, X):
+        return X[:, 0] / 10
 
 
 class Fused(Age):
@@ -205,3 +213,41 @@ def test_other_patients_are_refused(stratifier, cohort):
             stratification_report(stratifier, X[other], y[other])
     with pytest.raises(NotFittedError):
         stratification_report(RiskStratifier(Age()), X, y)
+
+
+def test_another_table_is_refused(stratifier, cohort):
+    X, y = cohort
+    with pytest.raises(ValueError, match="in the same order"):
+        stratification_report(stratifier, X[::-1], y)
+    with pytest.raises(ValueError, match="X has no column 'rare'"):
+        stratification_report(stratifier, X.drop(columns="rare"), y)
+    with pytest.raises(ValueError, match="X has a column 'foreign' more"):
+        stratification_report(stratifier, X.assign(foreign=1), y)
+    with pytest.raises(ValueError, match="X must be a DataFrame"):
+        stratification_report(stratifier, X.to_numpy(), y)
+
+
+def test_the_same_table_in_another_form_is_taken(stratifier, cohort):
+    X, y = cohort
+    narrow = X[X.columns[::-1]].reset_index(drop=True)
+    narrow = narrow.astype({"age": np.float32, "stage": "category"})
+    check_same(stratifier, narrow, y)
+    by_array = fit(FirstOfArray(), (X[["age", "TP53"]].to_numpy(), y))
+    check_same(by_array, X[["age", "TP53"]], y)
+
+
+def test_parameters_set_after_fit_are_not_on_the_page(cohort):
+    stratifier = fit(Age(), cohort)
+    page = stratification_report(stratifier, *cohort)
+    stratifier.set_params(n_groups=3, cut="maxstat")
+    assert stratification_report(stratifier, *cohort) == page
+    assert "Survival of the 2 groups" in page
+    assert "by quantiles (groups of equal size)" in page
+
+
+@pytest.mark.parametrize(
+    ("cut", "words"),
+    [((0.4,), "by quantiles 0.4."), (lambda risk, y: [np.median(risk)], "by a function.")],
+)
+def test_rule_of_the_cut_points_is_named(cut, words, cohort):
+    assert words in stratification_report(fit(Age(), cohort, cut=cut), *cohort)

@@ -303,6 +303,22 @@ def test_bad_input():
         RiskStratifier(Linear()).predict(X)
 
 
+def test_a_fit_that_fails_changes_nothing():
+    X, y = data()
+    stratifier = RiskStratifier(Linear(), cv=3, random_state=0).fit(X, y)
+    before = pickle.dumps(vars(stratifier))
+    other = X[:, ::-1] * 5
+    with pytest.raises(ValueError, match="cut must give n_groups - 1"):
+        stratifier.set_params(cut=lambda risk, y: []).fit(other, y)
+    stratifier.set_params(cut="quantile")
+    assert pickle.dumps(vars(stratifier)) == before
+    assert hasattr(stratifier, "hazard_ratios_")
+    unfitted = RiskStratifier(Constant(), cv=3, random_state=0)
+    with pytest.raises(ValueError, match="the same risk"):
+        unfitted.fit(X, y)
+    assert not [name for name in vars(unfitted) if name.endswith("_")]
+
+
 def test_pipeline_and_deep_model():
     X, y = data(n=120)
     model = make_pipeline(StandardScaler(), DeepFeatureCox(max_epochs=15, random_state=0))

@@ -42,7 +42,7 @@ def factor_rows(stratifier, X):
     source = "unselected" if selected_nothing(stratifier.estimator_) else "importance"
     if not factors:
         factors, source = _associated(X, stratifier.group_), "association"
-    masks = [stratifier.group_ == place for place in range(stratifier.n_groups)]
+    masks = [stratifier.group_ == place for place in range(len(stratifier.group_names_))]
     rows = []
     for column, strength in factors:
         values, written = X[column], number(strength, 2)

@@ -56,7 +56,7 @@ def _survival(stratifier, time_unit):
             "patient. Shaded: 95 % intervals. Ticks: censored."
         ),
         "plot": lambda ax: display.plot(ax),
-        "size": (5.8, 4.3 + 0.2 * stratifier.n_groups),
+        "size": (5.8, 4.3 + 0.2 * len(stratifier.group_names_)),
     }
 
 
@@ -108,5 +108,5 @@ def _auc(stratifier, time_unit):
             "who has not. Mean and standard deviation over the folds."
         ),
         "plot": plot,
-        "size": (5.8, 4.3 + 0.2 * stratifier.n_groups),
+        "size": (5.8, 4.3 + 0.2 * len(stratifier.group_names_)),
     }

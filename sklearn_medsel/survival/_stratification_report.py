@@ -10,8 +10,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_medsel._html import figures, number, p_value, section, tag
-from sklearn_medsel._validation import check_survival_y
-from sklearn_medsel.survival._nonparametric import logrank_test
+from sklearn_medsel.survival._same_patients import check_same
 from sklearn_medsel.survival._stratification_pictures import draw_pictures
 from sklearn_medsel.survival._stratification_sections import (
     DISCLAIMER,
@@ -58,7 +57,8 @@ def stratification_report(
     Raises
     ------
     ValueError
-        If `X` and `y` are not what the stratifier was fitted on.
+        If `X` and `y` are not what the stratifier was fitted on: other columns, outcomes or, by
+        the risks of some of them, other patients or another order.
     ImportError
         If matplotlib is not installed.
 
@@ -86,14 +86,14 @@ def stratification_report(
     from sklearn_medsel._page import document
 
     check_is_fitted(stratifier, "cut_points_")
-    X = _check_same(stratifier, X, y)
+    check_same(stratifier, X, y)
     pictures = draw_pictures(stratifier, str(time_unit))
     modalities = modality_section(stratifier)
     curves = figures(pictures, "kaplan_meier", "auc")
     parts = [
         section("groups", "Risk groups", curves, ratio_table(stratifier)),
         section("scores", "How well the risk predicts", fold_table(stratifier)),
-        factor_section(stratifier, X),
+        factor_section(stratifier, _as_table(X)),
         modalities,
         method_section(stratifier, str(time_unit)),
     ]
@@ -114,23 +114,8 @@ def stratification_report(
     return page
 
 
-def _check_same(stratifier, X, y):
-    """Refuse other patients: their factors would stand beside curves that are not theirs."""
-    event, time = check_survival_y(y)
-    n_patients = stratifier.group_.size
-    same = event.size == n_patients and len(X) == n_patients
-    if same:
-        target = pd.DataFrame({"event": event, "time": time})
-        found = logrank_test(target, stratifier.group_)
-        same = np.isclose(found.statistic, stratifier.logrank_.statistic) and all(
-            np.array_equal(np.unique(time[stratifier.group_ == place]), curve["time"])
-            for place, curve in enumerate(stratifier.curves_.values())
-        )
-    if not same:
-        raise ValueError(
-            f"X and y must be the {n_patients} patients the stratifier was fitted on, in the same "
-            "order: the groups on the page are those of its held-out patients."
-        )
+def _as_table(X):
+    """Columns with names."""
     if isinstance(X, pd.DataFrame):
         return X
     X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
@@ -142,8 +127,8 @@ def _headline(stratifier):
     lowest = stratifier.group_names_[0]
     differ = "differs" if stratifier.logrank_.pvalue < 0.05 else "does not differ clearly"
     words = (
-        f"Survival of the {stratifier.n_groups} groups {differ} in patients that neither the model "
-        f"nor the cut points had seen (log-rank p {p_value(stratifier.logrank_.pvalue)}). The "
+        f"Survival of the {len(stratifier.group_names_)} groups {differ} in patients that neither "
+        f"the model nor the cut points had seen (log-rank p {p_value(stratifier.logrank_.pvalue)}). The "
         f"hazard of the group “{row['group']}” is {number(row['hazard_ratio'])} times that of "
         f"“{lowest}” ({interval_words(row)})"
     )

@@ -17,7 +17,11 @@ _STRENGTHS = {
     "unselected": "importance (not selected)",
     "association": "|correlation|",
 }
-_RULES = {"quantile": "quantiles (groups of equal size)", "maxstat": "the largest log-rank test"}
+_RULES = {
+    "quantile": "quantiles (groups of equal size)",
+    "maxstat": "the largest log-rank test",
+    "callable": "a function",
+}
 
 
 def ratio_table(stratifier):
@@ -158,14 +162,11 @@ def modality_section(stratifier):
 
 def method_section(stratifier, time_unit):
     """How the numbers were made, and what they do not say."""
-    cut = stratifier.cut
-    rule = (
-        _RULES[cut]
-        if isinstance(cut, str)
-        else "a function"
-        if callable(cut)
-        else (f"quantiles {', '.join(f'{share:g}' for share in cut)}")
-    )
+    cut = stratifier._cut  # that of fit: the parameter may have been set anew since
+    if isinstance(cut, str):
+        rule = _RULES[cut]
+    else:
+        rule = f"quantiles {', '.join(f'{share:g}' for share in cut)}"
     searched = ""
     if not np.isnan(stratifier.maxstat_pvalue_):
         searched = (

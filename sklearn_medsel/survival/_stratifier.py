@@ -11,11 +11,12 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklearn_medsel._validation import check_survival_y
-from sklearn_medsel.survival._adjustment import encode_base, find_base, hazard_ratios
+from sklearn_medsel.survival._adjustment import encode_base, find_base
 from sklearn_medsel.survival._concordance import concordance_index
-from sklearn_medsel.survival._cuts import check_shares, find_cuts, maxstat_test, to_groups
+from sklearn_medsel.survival._cuts import check_shares, to_groups
 from sklearn_medsel.survival._folds import check_groups, survival_folds
-from sklearn_medsel.survival._nonparametric import kaplan_meier, logrank_test
+from sklearn_medsel.survival._held_out import join_folds, judge_groups
+from sklearn_medsel.survival._same_patients import fingerprint
 from sklearn_medsel.survival._scores import event_quantiles
 from sklearn_medsel.survival._stratified_fold import (
     Setting,
@@ -24,11 +25,6 @@ from sklearn_medsel.survival._stratified_fold import (
     predict_risk,
 )
 from sklearn_medsel.survival._target import make_survival_y
-
-_KNOWN_NAMES = {
-    2: ["low risk", "high risk"],
-    3: ["low risk", "medium risk", "high risk"],
-}
 
 
 class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
@@ -233,8 +229,8 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         )
         with progress(self, X, y, n_steps=len(folds) + 1, task_name="fold") as step:
             # first, so that a base that is not there is found before the long work
-            self.estimator_, self._offset = fit_model(setting, np.arange(time.size))
-            base = self._encode_base(X, event)
+            estimator, offset = fit_model(setting, np.arange(time.size))
+            base_columns, base = self._encode_base(estimator, X, event)
             stopped = step()
             parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
             parts = []
@@ -245,60 +241,30 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 parts.append(part)
                 # held-out groups need every fold: a callback can watch, but not stop
                 stopped = stopped or step()
-        self._join(parts, folds, y, times)
-        self._judge(y, base)
+        joined, tables = join_folds(parts, folds, times)
+        judged, more_tables = judge_groups(
+            y, joined["risk_"], joined["group_"], base, self.n_groups, self.cut
+        )
+        # all at once and last: a fit that fails leaves what an earlier one found as it was
+        vars(self).update(
+            joined,
+            **judged,
+            estimator_=estimator,
+            base_columns_=base_columns,
+            _offset=offset,
+            _cut=_plain(self.cut),
+            _fingerprint=fingerprint(estimator, X),
+            _tables=tables | more_tables,
+        )
         return self
 
-    def _encode_base(self, X, event):
-        columns = find_base(self.base, self.estimator_, X)
-        self.base_columns_ = [] if columns is None else [str(column) for column in columns]
+    def _encode_base(self, estimator, X, event):
+        """Names of the columns to adjust for, and the columns as numbers."""
+        columns = find_base(self.base, estimator, X)
         if columns is None:
-            return None
-        return encode_base(X[columns], int(event.sum()), self.n_groups)
-
-    def _join(self, parts, folds, y, times):
-        """Put what the folds found in the order of the patients."""
-        self.risk_ = np.empty(y.size)
-        self.group_ = np.empty(y.size, np.int64)
-        self.fold_ = np.empty(y.size, np.int64)
-        for number, (part, (_, test)) in enumerate(zip(parts, folds, strict=True)):
-            self.risk_[test], self.group_[test] = part["risk"], part["group"]
-            self.fold_[test] = number
-        self.fold_cut_points_ = np.array([part["cuts"] for part in parts])
-        scores = pd.DataFrame([part["scores"] for part in parts])
-        self.concordance_ = float(scores["concordance"].mean())
-        self.integrated_brier_score_ = float(scores["brier"].mean())
-        self.integrated_brier_score_reference_ = float(scores["brier_reference"].mean())
-        by_fold = pd.DataFrame([part["auc"] for part in parts])
-        auc = {
-            "time": times,
-            "auc": by_fold.mean(),
-            "sd": by_fold.std(),
-            "n_folds": by_fold.count(),
-        }
-        # columns of plain arrays, which every format can store; the properties make tables of them
-        self._tables = {"scores": _columns(scores), "auc": _columns(pd.DataFrame(auc))}
-
-    def _judge(self, y, base):
-        """Cut points for new patients; curves, tests and hazard ratios of the held-out groups."""
-        found = np.unique(self.group_)
-        if found.size < self.n_groups:
-            raise ValueError(
-                f"only {found.size} of n_groups={self.n_groups} groups have held-out patients: the "
-                "risks of the folds are too far apart. Use fewer groups, or a steadier estimator."
-            )
-        self.cut_points_ = find_cuts(y, self.risk_, self.n_groups, self.cut)
-        numbered = [f"risk group {i} of {self.n_groups}" for i in range(1, self.n_groups + 1)]
-        self.group_names_ = list(_KNOWN_NAMES.get(self.n_groups, numbered))
-        self._tables["curves"] = {
-            name: _columns(kaplan_meier(y[self.group_ == place]))
-            for place, name in enumerate(self.group_names_)
-        }
-        self.logrank_ = logrank_test(y, self.group_)
-        searched = isinstance(self.cut, str) and self.cut == "maxstat"
-        self.maxstat_pvalue_ = maxstat_test(y, self.risk_).pvalue if searched else np.nan
-        ratios = hazard_ratios(y, self.group_, self.group_names_, base)
-        self._tables["hazard_ratios"] = _columns(ratios)
+            return [], None
+        encoded = encode_base(X[columns], int(event.sum()), self.n_groups)
+        return [str(column) for column in columns], encoded
 
     @property
     def scores_(self):
@@ -376,6 +342,8 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return concordance_index(y, self.decision_function(X))
 
 
-def _columns(table):
-    """Columns of a table as plain arrays."""
-    return {name: column.to_numpy() for name, column in table.items()}
+def _plain(cut):
+    """The rule of the cut points as text or numbers, for pages; a function is only called one."""
+    if isinstance(cut, str):
+        return cut
+    return "callable" if callable(cut) else [float(share) for share in cut]
