@@ -8,6 +8,8 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
+from sklearn_medsel._html import number
+from sklearn_medsel.multimodal import MultimodalCox
 from sklearn_medsel.survival import make_survival_y
 from sklearn_medsel.survival._same_patients import check_same
 from sklearn_medsel.survival._stratification_factors import factor_rows
@@ -185,6 +187,32 @@ def test_factors_that_are_no_columns(selected, words, cohort):
     assert words in page
     assert "These are the numeric columns whose ranks go most with the groups." in page
     assert "names no factors" not in page
+
+
+def test_a_word_is_not_taken_for_the_column_of_its_name():
+    rng = np.random.default_rng(0)
+    has = rng.random(80) < 0.5
+    note = np.where(has, "Large effusion on the left.", "Nothing acute.")
+    X = pd.DataFrame({"age": rng.normal(60, 9, 80), "effusion": rng.normal(size=80), "note": note})
+    y = make_survival_y(rng.random(80) < 0.8, rng.exponential(np.exp(-2.0 * has)))
+    blocks = [("clinic", "table", ["age", "effusion"]), ("report", "text", "note")]
+    model = MultimodalCox(blocks, max_epochs=0, n_permutations=20, random_state=0)
+    stratifier = fit(model, (X, y))
+    table = stratifier.estimator_.feature_importances_.set_index(["block", "feature"])
+    assert table.loc[("report", "effusion"), "importance"] > 0.05
+    rows, *_ = factor_rows(stratifier, X)
+    strengths = {re.sub("<[^>]*>", "", str(row[0])): row[-1] for row in rows}
+    own = table.loc[("clinic", "effusion"), "importance"]
+    assert strengths.get("effusion", "0") == number(max(own, 0), 2)
+
+
+def test_a_name_that_begins_like_a_column_is_not_of_that_column(cohort):
+    features = ("age_group_x", "stage_III", "stage=II", "onehot__stage_missing", "stage_IV")
+    model = Doubtful(0.1, True, features)
+    rows, source, n_elsewhere = factor_rows(fit(model, cohort), cohort[0])
+    names = {re.sub("<[^>]*>", "", str(row[0])) for row in rows}
+    assert (source, n_elsewhere) == ("importance", 2)
+    assert names == {"stage: I", "stage: II", "stage: III"}
 
 
 def test_small_groups_are_left_out(cohort):

@@ -16,6 +16,7 @@ MOST = 20
 _N_UNSELECTED = 12  # rows where the model selected nothing
 _MOST_LEVELS = 4
 _HIDDEN = "–"
+_OTHER_LEVELS = {"missing", "nan", "None", "infrequent_sklearn"}
 
 
 def factor_rows(stratifier, X):
@@ -69,12 +70,13 @@ def _important(estimator, X):
     if table is None:
         return [], 0
     unselected = selected_nothing(estimator)
+    table = table.assign(origin=_origins(model, table))
     if "selected" in table and not unselected:
         table = table[table["selected"].to_numpy(bool)]
     table = table[table["importance"] > 0].sort_values("importance", ascending=False, kind="stable")
     strongest, n_elsewhere = {}, 0
-    for feature, importance in zip(table["feature"], table["importance"], strict=True):
-        column = _column_of(feature, X.columns)
+    for origin, importance in zip(table["origin"], table["importance"], strict=True):
+        column = None if origin is None else _column_of(origin, X)
         if column is None:
             n_elsewhere += 1
         else:  # the levels of a category are one factor, as strong as the strongest of them
@@ -96,18 +98,48 @@ def _as_table(importances, estimator, model, X):
     return pd.DataFrame({"feature": names, "importance": importances})
 
 
-def _column_of(feature, columns):
+def _origins(model, table):
+    """Name by which each feature is looked up among the columns; None for words and image regions.
+
+    A fusion knows the column that each feature of a table comes from. A word of a report may be
+    called as a column of a table is, and has nothing to do with it.
+    """
+    names = table["feature"].to_list()
+    if "block" not in table or not hasattr(model, "blocks_"):
+        return pd.Series(names, table.index, dtype=object)
+    if hasattr(model, "_encoding"):
+        names = [column for block in model._encoding.origin_ for column in block]
+    tables = {name for name, modality, _ in model.blocks_ if modality == "table"}
+    found = [
+        name if block in tables else None for block, name in zip(table["block"], names, strict=True)
+    ]
+    return pd.Series(found, table.index, dtype=object)
+
+
+def _column_of(feature, X):
     """Column that a feature comes from, its own name or one that transformers made of it."""
-    if feature in columns:
+    if feature in X.columns:
         return feature
     name = str(feature)
     for candidate in (name, name.split("__", 1)[-1]):
-        if candidate in columns:
+        if candidate in X.columns:
             return candidate
-        origins = [c for c in columns if candidate.startswith((f"{c}_", f"{c}=", f"{c} = "))]
+        origins = [column for column in X.columns if _is_level(candidate, column, X)]
         if origins:
             return max(origins, key=lambda column: len(str(column)))
     return None
+
+
+def _is_level(feature, column, X):
+    """Tell whether a feature is named by a column and one of its values, or that it is missing.
+
+    That a name begins like a column is not enough: "age_group_x" says nothing of the column "age".
+    """
+    for joint in ("_", "=", " = "):
+        level = feature.removeprefix(f"{column}{joint}")
+        if level != feature:
+            return level in _OTHER_LEVELS or level in set(X[column].astype("str"))
+    return False
 
 
 def _associated(X, group):

@@ -128,9 +128,9 @@ def _headline(stratifier):
     differ = "differs" if stratifier.logrank_.pvalue < 0.05 else "does not differ clearly"
     words = (
         f"Survival of the {len(stratifier.group_names_)} groups {differ} in patients that neither "
-        f"the model nor the cut points had seen (log-rank p {p_value(stratifier.logrank_.pvalue)}). The "
-        f"hazard of the group “{row['group']}” is {number(row['hazard_ratio'])} times that of "
-        f"“{lowest}” ({interval_words(row)})"
+        "the model nor the cut points had seen (log-rank p "
+        f"{p_value(stratifier.logrank_.pvalue)}). The hazard of the group “{row['group']}” is "
+        f"{number(row['hazard_ratio'])} times that of “{lowest}” ({interval_words(row)})"
     )
     if not stratifier.base_columns_:
         return f"{words}."
