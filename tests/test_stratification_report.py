@@ -10,9 +10,10 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_medsel._html import number
 from sklearn_medsel.multimodal import MultimodalCox
-from sklearn_medsel.survival import make_survival_y
+from sklearn_medsel.survival import _stratification_report, make_survival_y
 from sklearn_medsel.survival._same_patients import check_same
 from sklearn_medsel.survival._stratification_factors import factor_rows
+from sklearn_medsel.survival._stratification_pictures import _auc
 from sklearn_medsel.survival._stratification_report import stratification_report
 from sklearn_medsel.survival._stratifier import RiskStratifier
 
@@ -224,13 +225,16 @@ def test_small_groups_are_left_out(cohort):
     assert {row[2] for row in rows} == {"–"}
 
 
-def test_written_whole_or_not_at_all(stratifier, cohort, tmp_path):
+def test_written_whole_or_not_at_all(stratifier, cohort, tmp_path, monkeypatch):
     target = tmp_path / "page.html"
     page = stratification_report(stratifier, *cohort, target)
     assert target.read_text(encoding="utf-8") == page
     assert page == stratification_report(stratifier, *cohort)
-    with pytest.raises(FileNotFoundError):
+    monkeypatch.setattr(_stratification_report, "draw_pictures", None)  # must not come so far
+    with pytest.raises(FileNotFoundError, match=r"page.html'.*no such folder"):
         stratification_report(stratifier, *cohort, tmp_path / "absent" / "page.html")
+    with pytest.raises(IsADirectoryError, match="is a folder; add the name of a file"):
+        stratification_report(stratifier, *cohort, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
 
@@ -279,3 +283,25 @@ def test_parameters_set_after_fit_are_not_on_the_page(cohort):
 )
 def test_rule_of_the_cut_points_is_named(cut, words, cohort):
     assert words in stratification_report(fit(Age(), cohort, cut=cut), *cohort)
+
+
+def test_page_says_why_there_is_no_auc(cohort):
+    X, y = cohort
+    y = make_survival_y(y["event"], np.full(len(X), 3.0))
+    page = stratification_report(fit(Age(), (X, y)), X, y)
+    assert "There is no AUC over time" in page
+    assert "Discrimination over time" not in page
+    assert "between nan" not in page
+
+
+def test_chance_is_written_beside_the_axes(stratifier):
+    from matplotlib.figure import Figure
+
+    figure = Figure(layout="constrained")
+    ax = figure.subplots()
+    _auc(stratifier, "weeks")["plot"](ax)
+    figure.draw_without_rendering()
+    (label,) = [text for text in ax.texts if text.get_text() == "chance"]
+    box = label.get_window_extent()
+    assert ax.get_window_extent().x1 < box.x0
+    assert box.x1 <= figure.bbox.x1

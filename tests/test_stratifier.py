@@ -262,6 +262,11 @@ def test_bad_base(clinical):
     X, y = clinical
     with pytest.raises(ValueError, match="'grade'"):
         RiskStratifier(FirstColumns(), base=["grade"]).fit(X, y)
+    with pytest.raises(ValueError, match="base names the column 'age' more than once"):
+        RiskStratifier(FirstColumns(), base=["age", "stage", "age"]).fit(X, y)
+    twice = pd.concat([X, X[["age"]]], axis=1)
+    with pytest.raises(ValueError, match="X has several columns of that name"):
+        RiskStratifier(FirstColumns(), base=["age"]).fit(twice, y)
     with pytest.raises(TypeError, match="must be a DataFrame"):
         RiskStratifier(Linear(), base=["age"]).fit(*data())
     wide = pd.concat([X, pd.DataFrame(np.random.default_rng(0).normal(size=(200, 200)))], axis=1)

@@ -171,6 +171,19 @@ def test_maxstat_of_a_marker_with_three_values_uses_the_sharper_bound():
     assert single < result.pvalue <= 2 * single + 1e-12
 
 
+def test_maxstat_names_what_is_wrong_with_the_risk():
+    y, _ = sample(0, n=40)
+    with pytest.raises(ValueError, match=r"^risk has 1 different value among 40 samples"):
+        maxstat_test(y, np.ones(40))
+    with pytest.raises(ValueError, match="no cut point leaves 10% of them on both sides"):
+        maxstat_test(y, np.arange(40) == 0)
+    with pytest.raises(ValueError, match=r"^risk is not a number at rows 1, 3; convert") as caught:
+        maxstat_test(y, ["1.5", "Smith", "2", "Jones"] + ["3"] * 36)
+    assert "Smith" not in str(caught.value)
+    with pytest.raises(ValueError, match="risk contains NaN"):
+        maxstat_test(y, [None, 1.0] * 20)
+
+
 @settings(max_examples=40)
 @given(
     st.integers(0, 10_000), st.integers(2, 6), st.sampled_from(["quantile", "maxstat", "callable"])

@@ -82,7 +82,7 @@ def find_base(base, estimator, X):
     TypeError
         If `X` has no columns to choose from.
     ValueError
-        If a column or block is not there.
+        If a column or block is not there, or a column is there or named more than once.
     """
     model = find_model(estimator, "blocks_")
     blocks = {} if model is None else {name: columns for name, _, columns in model.blocks_}
@@ -99,7 +99,21 @@ def find_base(base, estimator, X):
         known = f", and the estimator has the blocks {', '.join(blocks)}" if blocks else ""
         named = ", ".join(repr(column) for column in unknown[:5]) or "nothing"
         raise ValueError(f"base names {named}, but X has {len(X.columns)} other columns{known}.")
+    _check_once(base, X)
     return list(base)
+
+
+def _check_once(base, X):
+    """Refuse columns named twice, and names that two columns of X have."""
+    named = pd.Index(base)
+    if named.has_duplicates:
+        twice = named[named.duplicated()][0]
+        raise ValueError(f"base names the column {twice!r} more than once; name it once.")
+    shared = named.intersection(X.columns[X.columns.duplicated()])
+    if len(shared):
+        raise ValueError(
+            f"base names {shared[0]!r}, but X has several columns of that name; rename them."
+        )
 
 
 def encode_base(table, n_events, n_groups):

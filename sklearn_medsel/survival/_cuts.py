@@ -56,8 +56,8 @@ def maxstat_test(y, risk):
     Raises
     ------
     ValueError
-        If `y` is not a valid survival target, `risk` is not finite and of the same length, or it
-        has too many equal values to be cut with 10 % on both sides.
+        If `y` is not a valid survival target, `risk` holds something else than finite numbers or
+        has another length, or it has too many equal values to be cut with 10 % on both sides.
 
     See Also
     --------
@@ -91,7 +91,12 @@ def maxstat_test(y, risk):
     risk = check_risk(risk, time.size)
     cut, statistic, n_cuts = _best_cut(event, time, risk, _MARGIN * risk.size)
     if cut is None:
-        raise ValueError(_too_tied(risk, 2, "'maxstat'"))
+        n_values = np.unique(risk).size
+        raise ValueError(
+            f"risk has {n_values} different value{'s' if n_values > 1 else ''} among {risk.size} "
+            f"samples, and no cut point leaves {_MARGIN:.0%} of them on both sides. Give a marker "
+            "with more different values; groups that are known already are tested by logrank_test."
+        )
     return MaxstatResult(cut, statistic, _corrected(statistic, n_cuts))
 
 

@@ -7,9 +7,10 @@ before. That probability is estimated on the training target, as in scikit-survi
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import check_array, check_consistent_length
 
-from sklearn_medsel._validation import check_survival_y
+from sklearn_medsel._validation import check_survival_y, list_rows
 
 _N_TIMES = 9
 
@@ -261,12 +262,25 @@ def censoring_curve(event, time):
 
 def check_risk(risk, n_samples, *, name="risk"):
     """One finite number per sample, as float64."""
+    _check_numbers(risk, name)
     risk = check_array(risk, ensure_2d=False, dtype=np.float64, input_name=name)
     if risk.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, found the shape {risk.shape}.")
     if n_samples is not None:
         check_consistent_length(risk, np.empty(n_samples))
     return risk
+
+
+def _check_numbers(risk, name):
+    """Name the rows of text; scikit-learn's message would show what stands in one of them."""
+    risk = np.asarray(risk)
+    if risk.ndim == 1 and risk.dtype.kind not in "biuf":
+        known = pd.Series(risk, dtype=object).dropna()
+        wrong = pd.to_numeric(known, errors="coerce").reindex(range(risk.size), fill_value=0).isna()
+        if wrong.any():
+            raise ValueError(
+                f"{name} is not a number at {list_rows(wrong)}; convert it to numbers."
+            )
 
 
 def check_times(times):

@@ -16,6 +16,7 @@ def draw_pictures(stratifier, time_unit):
     Returns
     -------
     dict of str to Picture
+        ``kaplan_meier``, and ``auc`` where it is defined at any time.
 
     Raises
     ------
@@ -31,7 +32,7 @@ def draw_pictures(stratifier, time_unit):
     from sklearn_medsel._pictures import _draw
 
     plans = [_survival(stratifier, time_unit), _auc(stratifier, time_unit)]
-    return {plan["name"]: _draw(**plan) for plan in plans}
+    return {plan["name"]: _draw(**plan) for plan in plans if plan is not None}
 
 
 def _survival(stratifier, time_unit):
@@ -62,9 +63,9 @@ def _survival(stratifier, time_unit):
 
 def _auc(stratifier, time_unit):
     table = stratifier.auc_.dropna(subset="auc")
-    worst, best = (
-        (table["auc"].min(), table["auc"].max()) if len(table) else (float("nan"), float("nan"))
-    )
+    if table.empty:
+        return None
+    worst, best = table["auc"].min(), table["auc"].max()
 
     def plot(ax):
         spread = table["sd"].fillna(0)
@@ -78,17 +79,16 @@ def _auc(stratifier, time_unit):
             linewidth=0,
         )
         ax.plot(table["time"], table["auc"], marker="o", markersize=4, color="C0")
-        low = min(0.4, float((table["auc"] - spread).min()) - 0.03) if len(table) else 0.4
+        low = min(0.4, float((table["auc"] - spread).min()) - 0.03)
         ax.set_ylim(max(low, 0), 1.0)
         ax.set_xlim(left=0)
         ax.annotate(
             "chance",
-            (0.99, 0.5),
+            (1.0, 0.5),
             xycoords=("axes fraction", "data"),
-            xytext=(0, -3),
+            xytext=(4, 0),  # beside the axes, where no curve gets
             textcoords="offset points",
-            ha="right",
-            va="top",
+            va="center",
             fontsize="small",
         )
         ax.set_xlabel(f"Time ({time_unit})")

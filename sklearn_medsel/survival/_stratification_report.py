@@ -59,6 +59,8 @@ def stratification_report(
     ValueError
         If `X` and `y` are not what the stratifier was fitted on: other columns, outcomes or, by
         the risks of some of them, other patients or another order.
+    FileNotFoundError, IsADirectoryError
+        If the folder of `path` does not exist, or `path` is a folder itself.
     ImportError
         If matplotlib is not installed.
 
@@ -86,12 +88,14 @@ def stratification_report(
     from sklearn_medsel._page import document
 
     check_is_fitted(stratifier, "cut_points_")
+    if path is not None:
+        _check_path(path)
     check_same(stratifier, X, y)
     pictures = draw_pictures(stratifier, str(time_unit))
     modalities = modality_section(stratifier)
     curves = figures(pictures, "kaplan_meier", "auc")
     parts = [
-        section("groups", "Risk groups", curves, ratio_table(stratifier)),
+        section("groups", "Risk groups", curves, _auc_words(pictures), ratio_table(stratifier)),
         section("scores", "How well the risk predicts", fold_table(stratifier)),
         factor_section(stratifier, _as_table(X)),
         modalities,
@@ -114,12 +118,34 @@ def stratification_report(
     return page
 
 
+def _check_path(path):
+    """Find out before the long work whether there will be a place for the page."""
+    target = os.path.realpath(path)
+    if not os.path.isdir(os.path.dirname(target)):
+        raise FileNotFoundError(
+            f"path={os.fspath(path)!r}: there is no such folder; make it first, or choose another."
+        )
+    if os.path.isdir(target):
+        raise IsADirectoryError(f"path={os.fspath(path)!r} is a folder; add the name of a file.")
+
+
 def _as_table(X):
     """Columns with names."""
     if isinstance(X, pd.DataFrame):
         return X
     X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
     return pd.DataFrame(X, columns=[f"x{place}" for place in range(X.shape[1])])
+
+
+def _auc_words(pictures):
+    """Say why a picture is not there."""
+    if "auc" in pictures:
+        return None
+    words = (
+        "There is no AUC over time: in no fold is there a time by which some of the held-out "
+        "patients have had the event while others are still followed."
+    )
+    return tag("p", words, class_="muted")
 
 
 def _headline(stratifier):
