@@ -36,7 +36,8 @@ def join_folds(parts, folds, times):
         ``scores`` and ``auc`` as columns of plain arrays, which every format can store.
     """
     n_patients = sum(test.size for _, test in folds)
-    risk, group, fold = np.empty(n_patients), *np.empty((2, n_patients), np.int64)
+    risk = np.empty(n_patients)
+    group, fold = np.empty(n_patients, np.int64), np.empty(n_patients, np.int64)
     for number, (part, (_, test)) in enumerate(zip(parts, folds, strict=True)):
         risk[test], group[test], fold[test] = part["risk"], part["group"], number
     scores = pd.DataFrame([part["scores"] for part in parts])
