@@ -924,7 +924,12 @@ def test_groups_are_looked_at_before_images_are():
     X, y = make(n=40)
     X["ct"] = [np.zeros((4, 4))] * 40
     model = estimator(blocks=[*BLOCKS, ("ct", "image", "ct")], image_encoder=ImageEncoder(4))
-    for groups, message in ((np.arange(5), "one value per patient"), ([None] * 40, "missing")):
+    mixed = np.array([*range(20), *"abcdefghijklmnopqrst"], dtype=object)
+    for groups, message in (
+        (np.arange(5), "one value per patient"),
+        ([None] * 40, "missing"),
+        (mixed, "types int, str"),
+    ):
         with pytest.raises(ValueError, match=message):
             model.fit(X, y, groups=groups)
 

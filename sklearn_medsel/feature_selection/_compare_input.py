@@ -9,7 +9,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from sklearn_medsel._folds import even_folds
+from sklearn_medsel._folds import check_folds, even_folds
 from sklearn_medsel._validation import check_survival_y, is_survival_y, list_rows
 from sklearn_medsel.survival import make_survival_y
 
@@ -159,12 +159,14 @@ def make_folds(y, task, cv, n_repeats, groups, random_state):
     Raises
     ------
     ValueError
-        If there are too few samples of a class, or too few groups, for the folds.
+        If there are too few samples of a class, or too few groups, for the folds, or given ones
+        hold rows that are not there or the same on both sides.
     """
     groups = _check_groups(groups, len(y))
     strata = y["event"] if task == "survival" else y
     if not isinstance(cv, Integral):
-        return groups, list(check_cv(cv).split(np.zeros((len(y), 1)), strata, groups))
+        given = check_cv(cv).split(np.zeros((len(y), 1)), strata, groups)
+        return groups, check_folds(given, len(y))
     if not isinstance(n_repeats, Integral) or n_repeats < 1:
         raise ValueError(f"n_repeats must be a whole number of at least 1, found {n_repeats!r}.")
     _check_counts(strata, task, cv, groups)

@@ -21,7 +21,7 @@ def make_folds(cv, outcome, groups, random_state):
         Seed of the splitters that are made here.
     """
     n_rows, strata = len(outcome), outcome.strata
-    groups = _read_groups(groups, n_rows)
+    groups = None if groups is None else check_groups(column_or_1d(groups), n_rows)
     if isinstance(cv, int | np.integer):
         options = {"n_splits": int(cv), "shuffle": True, "random_state": random_state}
         if groups is None:
@@ -45,22 +45,6 @@ def make_folds(cv, outcome, groups, random_state):
             f"{int((times != 1).sum())} of {n_rows} rows are left out more often or never."
         )
     return folds
-
-
-def _read_groups(groups, n_rows):
-    """One group per row, none missing, of one kind; None stays None."""
-    if groups is None:
-        return None
-    groups = check_groups(column_or_1d(groups), n_rows)
-    try:
-        np.unique(groups)  # as splitters do
-    except TypeError:
-        kinds = ", ".join(sorted({type(group).__name__ for group in groups}))
-        raise ValueError(
-            f"groups holds values of the types {kinds}, which cannot be compared. Make them one "
-            "type, such as str."
-        ) from None
-    return groups
 
 
 def check_folds(pairs, outcome, cv):

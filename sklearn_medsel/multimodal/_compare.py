@@ -112,8 +112,9 @@ def compare_fusions(
     TypeError
         If `models` is not a dict of estimators, or `scoring` neither a name nor a callable.
     ValueError
-        If `X`, `y`, `blocks`, `base`, `fusions` or `groups` cannot be used, or a class has too few
-        patients for `cv`. Also whatever a fit raises.
+        If `X`, `y`, `blocks`, `base`, `fusions` or `groups` cannot be used, a class has too few
+        patients for `cv`, or a fold of your own trains on patients it holds out. Also whatever a
+        fit raises.
 
     See Also
     --------

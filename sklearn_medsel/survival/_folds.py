@@ -47,7 +47,7 @@ def survival_folds(event, cv, groups, seed, *, name="cv"):
 
 
 def check_groups(groups, n_samples):
-    """One group per sample, none missing; None stays None."""
+    """One group per sample, none missing, of kinds that can be compared; None stays None."""
     if groups is None:
         return None
     groups = np.asarray(groups)
@@ -61,6 +61,14 @@ def check_groups(groups, n_samples):
             f"groups is missing at {list_rows(missing)}; give every patient without a group one of "
             "its own."
         )
+    try:
+        np.unique(groups)  # as splitters do
+    except TypeError:
+        kinds = ", ".join(sorted({type(group).__name__ for group in groups}))
+        raise ValueError(
+            f"groups holds values of the types {kinds}, which cannot be compared. Make them one "
+            "type, such as str."
+        ) from None
     return groups
 
 
