@@ -316,6 +316,53 @@ def test_staged_folder_keeps_what_was_there(tmp_path):
     assert os.listdir(tmp_path) == ["out"]
 
 
+def test_staged_folder_needs_nothing_but_the_folder_that_is_there(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir(mode=0o700)
+    before = out.stat()
+    monkeypatch.chdir(out)
+    places = []
+    mkdir = Path.mkdir
+
+    def spy(self, *args, **options):
+        places.append(self.parent)
+        mkdir(self, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", spy)
+    with staged_folder(check_folder(".")) as stage:
+        (stage / "a").write_text("new")
+        (stage / "deep").mkdir()
+    assert (out.stat().st_ino, out.stat().st_mode) == (before.st_ino, before.st_mode)
+    assert sorted(os.listdir(".")) == ["a", "deep"]
+    # a read-only parent or a mount point would refuse a folder beside it
+    assert tmp_path.resolve() not in places
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_staged_folder_leaves_an_empty_folder_empty_after_an_error(tmp_path, monkeypatch, error):
+    rename = Path.rename
+
+    def failing(self, target):
+        if self.name == "b":
+            raise error
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(error), staged_folder(tmp_path) as stage:  # noqa: PT012
+        (stage / "a").write_text("1")
+        (stage / "b").write_text("1")
+    assert os.listdir(tmp_path) == []
+
+
+def test_check_folder_asks_whether_it_may_write(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "access", lambda path, mode: asked.append((path, mode)))
+    for path in (tmp_path, tmp_path / "absent" / "deep"):
+        with pytest.raises(InputError, match="no permission to write in"):
+            check_folder(path)
+    assert asked == [(tmp_path.resolve(), os.W_OK | os.X_OK)] * 2
+
+
 def test_staged_folder_undoes_a_swap_that_fails(tmp_path, monkeypatch):
     out = tmp_path / "out"
     out.mkdir()

@@ -1,7 +1,7 @@
 """Writing the results: all of them, or none.
 
-Everything is written to a hidden sibling folder first and moved into place at the end, so that an
-error or Ctrl-C never leaves a half-written folder behind.
+Everything is written to a hidden folder first and moved into place at the end, so that an error or
+Ctrl-C never leaves a half-written folder behind.
 """
 
 import os
@@ -49,18 +49,24 @@ def check_folder(path, *, force=False, replaceable=()):
     existing = next(parent for parent in (path, *path.parents) if parent.exists())
     if not existing.is_dir():
         raise InputError(f"--out {path}: {existing} is a file; give a folder")
-    if not os.access(existing, os.W_OK):
+    if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(f"--out {path}: no permission to write in {existing}")
     return path
 
 
 @contextmanager
 def staged_folder(path):
-    """Give a temporary folder that becomes `path` if the block ends without an error."""
+    """Give a temporary folder whose content is in `path` once the block ends without an error.
+
+    A folder that is there already stays the same folder: its permissions are the user's choice, it
+    may be a mount point or the current folder, and its parent may not be writable. So the temporary
+    folder is inside it, and beside it only where there is none.
+    """
     path = Path(path)
     missing = [parent for parent in path.parents if not parent.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    stage = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
+    place = path if path.is_dir() else path.parent
+    stage = place / f".{path.name}.{secrets.token_hex(4)}.partial"
     try:
         stage.mkdir()
         yield stage
@@ -75,12 +81,10 @@ def staged_folder(path):
 
 def _move_into_place(stage, path):
     """Rename the stage, or swap its entries in one by one and undo that if one of them fails."""
-    if path.exists() and not os.listdir(path):
-        path.rmdir()
     if not path.exists():
         stage.rename(path)
         return
-    old = path.parent / f"{stage.name}.old"
+    old = stage.with_name(f"{stage.name}.old")
     old.mkdir()
     swapped = []
     try:
