@@ -193,6 +193,17 @@ TEXT_FILES = {
     "header too short": ("table.csv", b"a,b\n1,2,3,4\n", ["2 columns", "4"]),
     "row too long": ("table.csv", b"a,b\n1,2\n1,2,3\n", ["cannot be read as a table", "line 3"]),
     "row too short": ("table.csv", b"a,b,c\n1,2,3\n4,5\n", ["line 3", "2 of 3", "cut off"]),
+    "short after quotes": (
+        "table.csv",
+        b'a,b,c\n"x, y",1,2\n"two\n\nlines",3,4\n"z, k",3\n"u",4,5\n',
+        ["line 6", "2 of 3", "cut off"],
+    ),
+    "short in quotes": (
+        "table.tsv",
+        b'"a"\t"b"\t"c"\n"1"\t"2"\t"3"\n"4"\t"5\t6"\n',
+        ["line 3", "2 of 3"],
+    ),
+    "too long at the end": ("table.csv", b"a,b\n1,2,\n1,2,,\n", ["line 3"]),
     "binary": ("table.csv", b"\x89PNG\xff\xfe\x00", ["not UTF-8"]),
     "not gzip": ("table.csv.gz", b"a,b\n1,2\n", ["cannot be read as a table"]),
     "not parquet": ("table.parquet", b"a,b\n1,2\n", ["cannot be read as parquet"]),
@@ -266,6 +277,34 @@ def test_read_table_accepts_what_spreadsheets_and_r_write(tmp_path):
     with gzip.open(tmp_path / "plain.csv.gz", "wt") as file:
         file.write(variants["plain.csv"])
     pd.testing.assert_frame_equal(read_table(tmp_path / "plain.csv.gz"), plain)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a,b,c\nx,1,2,\nz,3,4,\n",
+        'a,b,c\n"x",1,2,\n"z",3,4,""\n',
+        "a;b;c\nx;1;2; \nz;3;4;\n\n",
+        ",a,b,c\n1,x,1,2,\n2,z,3,4,\n",
+    ],
+)
+def test_a_delimiter_at_the_end_of_every_row_is_no_column(tmp_path, content):
+    (tmp_path / "table.csv").write_text(content)
+    frame = read_table(tmp_path / "table.csv").reset_index(drop=True)
+    expected = pd.DataFrame({"a": ["x", "z"], "b": [1, 3], "c": [2, 4]})
+    pd.testing.assert_frame_equal(frame, expected)
+
+
+def test_names_of_rows_need_no_name_where_some_row_ends_with_a_value(tmp_path):
+    (tmp_path / "table.csv").write_text("a,b\nr1,1,\nr2,2,3\n")
+    frame = read_table(tmp_path / "table.csv")
+    assert list(frame.index) == ["r1", "r2"]
+    assert frame["a"].tolist() == [1, 2]
+
+
+def test_long_cells_are_read(tmp_path):
+    (tmp_path / "table.csv").write_text('a,b\n1,2\n"' + "x, " * 70_000 + '",3\n')
+    assert len(read_table(tmp_path / "table.csv").loc[1, "a"]) == 210_000
 
 
 def test_read_table_parquet(tmp_path, monkeypatch):

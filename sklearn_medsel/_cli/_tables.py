@@ -9,6 +9,7 @@ import csv
 import gzip
 import lzma
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,8 @@ _TEXT_KINDS = (".csv", ".tsv", ".tab", ".txt")
 _PARQUET_KINDS = (".parquet", ".pq")
 _OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _MAX_NAMED = 5
+_NO_NAME = "\n"  # as a header has none, since its names are stripped
+csv.field_size_limit(2**31 - 1)  # the default is shorter than a long report
 
 
 class InputError(ValueError):
@@ -94,18 +97,20 @@ def _read_parquet(path):
 
 def _read_text(path, delimiter):
     try:
-        names, delimiter, n_header_lines, first_width = _read_header(path, delimiter)
-        has_row_names = names[0] == "" or first_width == len(names) + 1
-        if first_width == len(names) + 1:  # as R's write.table does it
-            names = ["", *names]
-        elif first_width != len(names):
+        names, delimiter, n_header_lines, width = _read_header(path, delimiter)
+        if width - len(names) not in (0, 1):
             raise InputError(
-                f"{path}: the header has {len(names)} columns but the first row has {first_width}; "
+                f"{path}: the header has {len(names)} columns but the first row has {width}; "
                 "check the delimiter and the quotes"
             )
+        ends_empty = _check_widths(path, delimiter, n_header_lines, width)
+        if width > len(names) and not ends_empty:  # names of rows, as R's write.table does it
+            names = ["", *names]
+        has_row_names = names[0] == ""
         _check_names(path, names[1:] if has_row_names else names)
-        _check_widths(path, delimiter, n_header_lines, first_width)
-        return pd.read_csv(
+        if width > len(names):  # a delimiter ends every row
+            names = [*names, _NO_NAME]
+        frame = pd.read_csv(
             path,
             sep=delimiter,
             header=None,
@@ -114,7 +119,8 @@ def _read_text(path, delimiter):
             index_col=0 if has_row_names else False,
             encoding="utf-8-sig",
             low_memory=False,
-        ).rename_axis(index=None)
+        )
+        return frame.drop(columns=_NO_NAME, errors="ignore").rename_axis(index=None)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text; save the table as 'CSV UTF-8'") from error
     except pd.errors.EmptyDataError as error:
@@ -124,10 +130,14 @@ def _read_text(path, delimiter):
         raise InputError(f"{path}: cannot be read as a table ({reason})") from error
 
 
+def _open_text(path):
+    opener = _OPENERS.get(path.suffix.lower(), open)
+    return opener(path, "rt", encoding="utf-8-sig", newline="")
+
+
 def _read_header(path, delimiter):
     """Return the names, the delimiter, the lines they take and the width of the first row."""
-    opener = _OPENERS.get(path.suffix.lower(), open)
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+    with _open_text(path) as file:
         if delimiter is None:
             line = next((line for line in file if line.strip()), "")
             delimiter = max(",;\t", key=line.count)
@@ -142,19 +152,41 @@ def _read_header(path, delimiter):
 
 
 def _check_widths(path, delimiter, n_header_lines, width):
-    """Refuse rows that end early, which pandas would fill with missing values."""
-    delimiter = delimiter.encode()
-    with _OPENERS.get(path.suffix.lower(), open)(path, "rb") as file:
-        for number, line in enumerate(file, start=1):
-            # A quoted cell may hold delimiters and line breaks: such files are left to pandas.
-            if b'"' in line:
-                return
-            found = line.count(delimiter) + 1
-            if number > n_header_lines and found < width and line.strip():
-                raise InputError(
-                    f"{path}: line {number} has {found} of {width} columns; "
-                    "the file may have been cut off: write it again"
-                )
+    """Refuse rows that end early, which pandas would fill with missing values.
+
+    Returns
+    -------
+    bool
+        Whether the last cell of every row is empty.
+    """
+    ends_empty = True
+    for number, n_cells, last in _row_ends(path, delimiter):
+        if number <= n_header_lines:
+            continue
+        if n_cells < width:
+            raise InputError(
+                f"{path}: line {number} has {n_cells} of {width} columns; "
+                "the file may have been cut off: write it again"
+            )
+        ends_empty = ends_empty and not last.strip()
+    return ends_empty
+
+
+def _row_ends(path, delimiter):
+    """Give of each row the line it begins in, the number of cells, and the last cell."""
+    number = 1
+    with _open_text(path) as file:
+        for line in file:
+            n_lines = 1
+            if '"' in line:  # cells may hold delimiters and line breaks
+                reader = csv.reader(chain([line], file), delimiter=delimiter)
+                cells = next(reader)
+                n_cells, last, n_lines = len(cells), cells[-1], reader.line_num
+            else:  # much quicker where there are thousands of columns
+                n_cells, last = line.count(delimiter) + 1, line.rpartition(delimiter)[2]
+            if line.strip():
+                yield number, n_cells, last
+            number += n_lines
 
 
 def _check_names(path, names):
