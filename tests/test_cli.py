@@ -149,6 +149,11 @@ BAD = {
         (*STATUS, "--groups", "pair"),
         ["3 groups", "--cv 3"],
     ),
+    "groups that are alike as numbers": (
+        columns(pair=np.array(["1", "01", "001"])[np.arange(40) % 3]),
+        (*STATUS, "--groups", "pair"),
+        ["3 groups"],
+    ),
     "missing group": (
         cells("pair", np.nan),
         (*STATUS, "--groups", "pair"),
@@ -300,6 +305,15 @@ def test_names_of_rows_need_no_name_where_some_row_ends_with_a_value(tmp_path):
     frame = read_table(tmp_path / "table.csv")
     assert list(frame.index) == ["r1", "r2"]
     assert frame["a"].tolist() == [1, 2]
+
+
+def test_labels_are_read_as_they_stand(tmp_path):
+    (tmp_path / "table.csv").write_text("id,site,a\n0012,1,01\n012,1.0,02\n,NA,03\n")
+    frame = read_table(tmp_path / "table.csv", labels=["id", "site", "absent", None])
+    assert frame["id"].tolist()[:2] == ["0012", "012"]
+    assert frame["site"].tolist()[:2] == ["1", "1.0"]
+    assert frame.loc[2].isna().tolist() == [True, True, False]
+    assert frame["a"].tolist() == [1, 2, 3]
 
 
 def test_long_cells_are_read(tmp_path):

@@ -288,6 +288,19 @@ def test_positions_of_frames_from_a_table(tmp_path):
     np.testing.assert_array_equal(shown[motion.t >= 4], motion.y[motion.t >= 4])
 
 
+def test_recordings_may_be_called_by_numbers(tmp_path):
+    for name in ("0001", "0002"):
+        save_recording(tmp_path / f"{name}.npz")
+    known = pd.DataFrame({"t": np.tile(np.arange(24) / 2, 2), "x": 0.0})
+    known["sequence"] = known["patient"] = np.repeat(["0001", "0002"], 24)
+    known.to_csv(tmp_path / "known.csv", index=False)
+    settings = frame_settings(tmp_path, planes=("axial",), positions=str(tmp_path / "known.csv"))
+    motion = read_motion(settings)
+    assert set(motion.patient) == set(motion.sequence) == {"0001", "0002"}
+    settings = ForecastSettings((str(tmp_path / "known.csv"),), horizons=(0.5,), history=2.0)
+    assert set(read_motion(settings).patient) == {"0001", "0002"}
+
+
 def test_targets_beside_frames(tmp_path):
     names = ("one", "two")
     for scale, name in enumerate(names, start=1):

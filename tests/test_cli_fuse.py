@@ -183,16 +183,19 @@ def test_run_json_says_what_was_done(survival):
 
 
 def test_classes(run, patients, tmp_path):
+    frame = patients.assign(number=[f"{i:04d}" for i in range(48)])
     status, out, _ = run(
-        patients, "--target", "response", "--cv", "2", "--n-features", "5", "--no-model"
+        frame,
+        *["--target", "response", "--id", "number", "--cv", "2", "--n-features", "5", "--no-model"],
     )
     assert status == 0
     assert "AUROC" in out
     assert "clin alone" in out
     assert "8 columns are in no block" not in out
     assert "4 columns are in no block and not used." in out
-    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
-    assert list(scores) == ["row", "fold", "probability[yes]", "predicted"]
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv", dtype={"id": str})
+    assert list(scores) == ["row", "id", "fold", "probability[yes]", "predicted"]
+    assert list(scores["id"]) == list(frame["number"])
     assert ((scores["probability[yes]"] > 0.5) == (scores["predicted"] == "yes")).all()
     features = pd.read_csv(tmp_path / "out" / "features.csv")
     assert features["selected"].sum() == 5

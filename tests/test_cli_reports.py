@@ -373,6 +373,11 @@ BAD = {
         (*COLUMNS, "--groups", "patient"),
         ["2 different reports (or groups of them)"],
     ),
+    "groups that are alike as numbers": (
+        lambda made: made.assign(patient=np.array(["1", "01"])[made.index % 2]),
+        (*COLUMNS, "--groups", "patient"),
+        ["2 different reports (or groups of them)"],
+    ),
     "no header": (
         lambda made: made.rename(columns={"patient": f"{SECRET} has a mass. " * 6}),
         COLUMNS,

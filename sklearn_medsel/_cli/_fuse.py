@@ -38,7 +38,8 @@ def run(arguments):
             if settings.base is not None:
                 check_base(settings.base, [name for name, _, _ in blocks.blocks], "--base")
             root = image_root(arguments)
-            patients = assign_patients(read_table(arguments.table), blocks, settings, root)
+            table = read_table(arguments.table, labels=(settings.id, settings.groups))
+            patients = assign_patients(table, blocks, settings, root)
             digest = hashlib.sha256(Path(arguments.table).read_bytes()).hexdigest()
         results = analyse_patients(patients, settings, progress=progress)
         results.digest = digest

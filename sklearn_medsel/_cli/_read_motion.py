@@ -82,7 +82,12 @@ def _read_table(path, settings):
     for option in _FRAME_OPTIONS:
         if getattr(settings, option):
             raise InputError(f"--{option} goes with frames, and {path.name} is a table")
-    return motion_from_table(read_table(path), settings)
+    return motion_from_table(read_table(path, labels=_labels(settings)), settings)
+
+
+def _labels(settings):
+    """Columns that hold names, as `find_columns` would find them."""
+    return settings.patient or "patient", settings.sequence or "sequence", settings.groups
 
 
 def motion_from_table(frame, settings):
@@ -225,7 +230,7 @@ def _read_dicom(paths, names, patients, settings):
 
 def _read_positions(names, settings):
     """Read a table of positions of recordings with frames."""
-    frame = read_table(settings.positions)
+    frame = read_table(settings.positions, labels=_labels(settings))
     columns = find_columns(frame, settings, needs_patient=False)
     if columns.sequence is None:
         raise InputError(

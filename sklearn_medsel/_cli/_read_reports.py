@@ -31,7 +31,8 @@ def run(arguments):
     check_plotting()
     with Progress(plan_steps(), mode=arguments.progress) as progress:
         with progress.step("reading the table"):
-            table = assign_report_roles(read_table(arguments.table), settings)
+            frame = read_table(arguments.table, labels=[settings.groups])
+            table = assign_report_roles(frame, settings)
             digest = hashlib.sha256(Path(arguments.table).read_bytes()).hexdigest()
         results = analyse_reports(table, settings, progress=progress)
         results.digest = digest

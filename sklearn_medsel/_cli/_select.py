@@ -31,7 +31,8 @@ def run(arguments):
     steps = plan_steps(compare=settings.compare, survival=settings.time is not None)
     with Progress(steps, mode=arguments.progress) as progress:
         with progress.step("reading the table"):
-            samples = assign_roles(read_table(arguments.table), settings)
+            table = read_table(arguments.table, labels=[settings.groups])
+            samples = assign_roles(table, settings)
             digest = hashlib.sha256(Path(arguments.table).read_bytes()).hexdigest()
         results = analyse(samples, settings, progress=progress)
         results.digest = digest

@@ -33,7 +33,7 @@ def quoted(names, *, limit=_MAX_NAMED):
     return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
-def read_table(path):
+def read_table(path, *, labels=()):
     """Read a table of samples (rows) x columns.
 
     Parameters
@@ -41,6 +41,9 @@ def read_table(path):
     path : str or path-like
         ``.csv``, ``.tsv``, ``.tab``, ``.txt`` (each may be compressed: ``.gz``, ``.bz2``, ``.xz``),
         ``.parquet`` or ``.pq``. A first column without a name holds the names of the samples.
+    labels : sequence of (str or None), default=()
+        Columns of names, such as those of patients: read from text files as they stand, where 0012
+        is not 12. Those that are None or not in the table are passed over.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def read_table(path):
     if kind in _PARQUET_KINDS:
         frame = _read_parquet(path)
     elif kind in _TEXT_KINDS:
-        frame = _read_text(path, "\t" if kind in (".tsv", ".tab") else None)
+        frame = _read_text(path, "\t" if kind in (".tsv", ".tab") else None, labels)
     else:
         raise InputError(
             f"{path}: unknown kind of table {kind or '(no suffix)'!r}; save it as .csv, .tsv or "
@@ -95,7 +98,7 @@ def _read_parquet(path):
         raise InputError(f"{path}: cannot be read as parquet; write the file again") from error
 
 
-def _read_text(path, delimiter):
+def _read_text(path, delimiter, labels):
     try:
         names, delimiter, n_header_lines, width = _read_header(path, delimiter)
         if width - len(names) not in (0, 1):
@@ -117,6 +120,7 @@ def _read_text(path, delimiter):
             names=names,
             skiprows=n_header_lines,
             index_col=0 if has_row_names else False,
+            dtype={name: str for name in labels if name in names},
             encoding="utf-8-sig",
             low_memory=False,
         )
