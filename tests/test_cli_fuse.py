@@ -12,8 +12,10 @@ from sklearn_medsel import concordance_index, make_survival_y
 from sklearn_medsel.__main__ import main
 from sklearn_medsel._cli import _demo, _fuse_job
 from sklearn_medsel._cli._fuse_folds import KnownScores
+from sklearn_medsel._cli._fuse_job import FuseSettings
+from sklearn_medsel._cli._fuse_patients import assign_patients
 from sklearn_medsel._cli._progress import Progress
-from sklearn_medsel._cli._read_blocks import read_blocks
+from sklearn_medsel._cli._read_blocks import Blocks, read_blocks
 from sklearn_medsel._cli._tables import InputError
 from sklearn_medsel.datasets._patients import make_patients
 
@@ -113,6 +115,12 @@ def patients():
     data = make_patients(48, n_genes=10, n_informative=1, random_state=0, image_size=16)
     X = data.X.drop(columns=["image__ct", "report__text"])
     return X.assign(response=np.where(data.y == 1, "yes", "no"))
+
+
+def assign(frame, **settings):
+    """Return the patients of a table with the blocks of BLOCKS."""
+    blocks = [("clin", "table", ["clin__*"]), ("gene", "table", ["gene__*"])]
+    return assign_patients(frame, Blocks(blocks, "clin"), FuseSettings("t", "b", **settings), None)
 
 
 # --- the whole job ---------------------------------------------------------------------------
@@ -219,6 +227,24 @@ def test_groups_stay_together_and_base_may_be_chosen(run, patients, tmp_path):
     assert list(scores) == ["row", "id", "fold", "prediction"]
     assert (scores.groupby("id")["fold"].nunique() == 1).all()
     assert json.loads((tmp_path / "out" / "run.json").read_text())["base"] == "gene"
+
+
+def test_rows_of_one_id_stay_together(run, patients, tmp_path):
+    frame = patients.assign(number=np.arange(48) // 4, site=np.arange(48) // 16)
+    settings = {"target": "response", "id": "number", "cv": 2}
+    found = assign(frame, **settings)
+    assert found.groups.tolist() == frame["number"].tolist()
+    assert found.grouped_by == "number"
+    assert found.remarks[0] == (
+        "12 patients have 48 rows by --id number: the rows of one patient stay in one fold, as "
+        "with --groups."
+    )
+    assert assign(frame, **settings, groups="site").groups.tolist() == frame["site"].tolist()
+    assert assign(frame.assign(number=np.arange(48)), **settings).groups is None
+    arguments = ["--target", "response", "--cv", "2", "--id", "number"]
+    status, _, err = run(frame.assign(number="P1"), *arguments)
+    assert status == 2
+    assert "--id column 'number' has 1 group, fewer than the 2 folds; name a column" in err
 
 
 def test_known_scores_follow_the_rows():

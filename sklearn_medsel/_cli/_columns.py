@@ -184,13 +184,14 @@ def _fewer_folds(n_available):
     return f"use --cv {n_available}" if n_available > 1 else "add samples or leave the class out"
 
 
-def check_groups(column, cv):
-    _check_complete(column, "--groups")
+def check_groups(column, cv, option="--groups"):
+    _check_complete(column, option)
     n_groups = column.nunique()
     if n_groups < cv:
+        fix = f"use --cv {n_groups}" if n_groups > 1 else "name a column that tells patients apart"
         raise InputError(
-            f"--groups column {column.name!r} has {n_groups} groups, fewer than the {cv} folds; "
-            f"{_fewer_folds(n_groups)}"
+            f"{option} column {column.name!r} has {n_groups} group{'s' if n_groups > 1 else ''}, "
+            f"fewer than the {cv} folds; {fix}"
         )
     return pd.factorize(column)[0]
 

@@ -25,7 +25,11 @@ def add_fuse(commands):
     roles.add_argument("--time", metavar="COLUMN", help="follow-up time, for survival")
     roles.add_argument("--event", metavar="COLUMN", help="1 = the event happened, 0 = censored")
     roles.add_argument("--groups", metavar="COLUMN", help="patient or site kept in one fold")
-    roles.add_argument("--id", metavar="COLUMN", help="what names a patient in scores.csv")
+    roles.add_argument(
+        "--id",
+        metavar="COLUMN",
+        help="what names a patient in scores.csv; rows of one stay in one fold",
+    )
     job = parser.add_argument_group("fusion")
     job.add_argument(
         "--task",

@@ -22,7 +22,7 @@ def done_section(results, note):
     rule = _RULES[settings.fusion].format(base=patients.base)
     if settings.fusion == "residual" and patients.base is None:
         rule = "each block by itself, then what they say together (no block is the base)"
-    together = f"; rows of one {settings.groups} stayed together" if settings.groups else ""
+    together = f"; rows of one {patients.grouped_by} stayed together" if patients.grouped_by else ""
     features = "" if settings.n_features is None else f" It keeps {settings.n_features} features."
     return section(
         "done",
@@ -57,7 +57,7 @@ def settings_section(results):
         ("base", patients.base or "none"),
         ("outcome", patients.outcome),
         ("task", patients.task),
-        ("groups", settings.groups or "none"),
+        ("groups", patients.grouped_by or "none"),
         ("fusion", settings.fusion),
         ("features wanted", settings.n_features or "all"),
         ("risk groups", f"{settings.n_groups}, by {settings.cut}" if is_survival else ""),

@@ -31,6 +31,9 @@ class Patients:
         Name, modality and columns.
     base : str or None
     groups : ndarray of shape (n_patients,), int, or None
+        Rows of one group stay together.
+    grouped_by : str or None
+        The column that says so.
     ids : Series or None
         How the table names the patients.
     image_root : str or None
@@ -45,6 +48,7 @@ class Patients:
     blocks: list
     base: str | None
     groups: np.ndarray | None = None
+    grouped_by: str | None = None
     ids: pd.Series | None = None
     image_root: str | None = None
     remarks: list = field(default_factory=list)
@@ -88,25 +92,39 @@ def assign_patients(frame, blocks, settings, image_root):
     found = find_columns(frame, blocks.blocks, settings.blocks, forbidden)
     frame = frame.set_axis(pd.RangeIndex(1, len(frame) + 1), axis="index")
     X = frame[[column for _, _, columns in found for column in columns]]
-    groups = ids = None
-    if settings.groups is not None:
-        groups = check_groups(frame[settings.groups], settings.folds)
+    ids = None
     if settings.id is not None:
         _check_complete(frame[settings.id], "--id")
         ids = frame[settings.id]
+    groups, grouped_by, remarks = _find_groups(frame, ids, settings)
     base = settings.base or blocks.base
     if settings.target is None:
         y = check_survival(frame[settings.event], frame[settings.time], settings.folds)
         task, outcome = "survival", f"{settings.event} over {settings.time}"
     else:
         (y, task), outcome = check_target(frame[settings.target], settings), settings.target
-    patients = Patients(X, y, task, outcome, found, base, groups, ids, image_root)
+    patients = Patients(
+        X, y, task, outcome, found, base, groups, grouped_by, ids, image_root, remarks
+    )
     taken = set(X.columns) | set(roles.values())
     left = [column for column in frame.columns if column not in taken]
     if left:
         columns = "column is" if len(left) == 1 else "columns are"
         patients.remarks.append(f"{len(left):,} {columns} in no block and not used.")
     return patients
+
+
+def _find_groups(frame, ids, settings):
+    """Which rows stay together, the column that says so, and a remark where that is --id."""
+    if settings.groups is not None:
+        return check_groups(frame[settings.groups], settings.folds), settings.groups, []
+    if ids is None or ids.is_unique:
+        return None, None, []
+    remark = (
+        f"{ids.nunique():,} patients have {len(ids):,} rows by --id {settings.id}: the rows of one "
+        "patient stay in one fold, as with --groups."
+    )
+    return check_groups(ids, settings.folds, "--id"), settings.id, [remark]
 
 
 def _check_distinct(roles):
