@@ -1,15 +1,17 @@
 """Checks of input that several parts of the package share.
 
-scikit-learn validates tables of numbers; what is here are the inputs it does not know. For now
-that is the survival target, an event and a time per sample. Messages speak of row positions, column
-names and counts, so that a log never holds a patient's data.
+scikit-learn validates tables of numbers; what is here are the inputs it does not know: the survival
+target, an event and a time per sample, and numbers written with a decimal comma. Messages speak of
+row positions, column names and counts, so that a log never holds a patient's data.
 """
 
 import numbers
+import re
 
 import numpy as np
 import pandas as pd
 
+_POINT_OR_COMMA = re.compile(r"\s*[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
 _SURVIVAL_FIX = (
     "Pass sklearn_medsel.survival.make_survival_y(event, time), or a DataFrame with the two "
     "columns 'event' and 'time'."
@@ -36,6 +38,21 @@ def list_rows(mask, *, limit=5):
     if positions.size > limit:
         named += f" and {positions.size - limit} more"
     return f"row{'s' if positions.size != 1 else ''} {named}"
+
+
+def has_decimal_commas(texts):
+    """Tell whether texts are all numbers, and some of them have a decimal comma.
+
+    Parameters
+    ----------
+    texts : iterable of str
+
+    Returns
+    -------
+    bool
+    """
+    texts = list(texts)
+    return all(map(_POINT_OR_COMMA.fullmatch, texts)) and any("," in text for text in texts)
 
 
 def is_survival_y(y):

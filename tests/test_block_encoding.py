@@ -237,11 +237,23 @@ def test_faults_of_a_table_name_block_column_and_row():
         (TableEncoder("clin").fit, table.assign(d=1j), "column 'd' .*type complex"),
         (TableEncoder("clin").fit, table[:1], "1 of 1 patients"),
     ]
+    commas = {"text": "61,5", "some": ["7", "61.5", " -6,15e+1"] * (N // 3), "mixed": [6, "1,5"]}
+    for name, cells in commas.items():
+        cells = np.resize(np.array(cells, object), N)
+        message = f"'clin', column '{name}' holds numbers with a decimal comma.*decimal=\",\""
+        faults.append((TableEncoder("clin").fit, table.assign(**{name: cells}), message))
     for method, X, message in faults:
         with pytest.raises(ValueError, match=message) as raised:
             method(X)
         assert "secret" not in str(raised.value)
         assert "2020" not in str(raised.value)
+        assert "61" not in str(raised.value)
+
+
+def test_words_with_commas_are_levels():
+    table = pd.DataFrame({"x": range(40), "site": ["1,5", "lung"] * 20, "T": ["T1,2", "T3,4"] * 20})
+    table["codes"] = pd.Categorical(["1,5", "2"] * 20)
+    assert TableEncoder().fit(table).kinds_ == ["number", "level", "level", "level"]
 
 
 class Brightness(TransformerMixin, BaseEstimator):

@@ -101,6 +101,11 @@ BAD = {
     "survival of a target": (None, (*STATUS, "--task", "survival"), ["--time and --event"]),
     "infinity": (cells("GENE4", np.inf, 6), STATUS, ["'GENE4'", "data row 7", "log2(x + 1)"]),
     "a text cell": (cells("GENE4", "n.d.", 6), STATUS, ["'GENE4'", "data row 7", "--drop GENE4"]),
+    "decimal comma in some": (
+        columns(GENE4=np.where(np.arange(40) % 3, "2", "1,5")),
+        STATUS,
+        ["decimal comma", "'GENE4'"],
+    ),
     "decimal comma": (columns(GENE4="1,5"), STATUS, ["decimal comma", "'GENE4'"]),
     "one class": (columns(status="tumour"), STATUS, ["'status'", "one value only"]),
     "class too small": (

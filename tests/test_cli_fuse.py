@@ -117,9 +117,9 @@ def patients():
     return X.assign(response=np.where(data.y == 1, "yes", "no"))
 
 
-def assign(frame, **settings):
-    """Return the patients of a table with the blocks of BLOCKS."""
-    blocks = [("clin", "table", ["clin__*"]), ("gene", "table", ["gene__*"])]
+def assign(frame, more=(), **settings):
+    """Return the patients of a table, with the blocks clin and gene and more."""
+    blocks = [("clin", "table", ["clin__*"]), ("gene", "table", ["gene__*"]), *more]
     return assign_patients(frame, Blocks(blocks, "clin"), FuseSettings("t", "b", **settings), None)
 
 
@@ -324,6 +324,19 @@ def test_bad_input_ends_with_one_line(run, patients, tmp_path, blocks, arguments
     assert err.count("\n") == 1
     assert out == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["blocks.toml", "table.csv"]
+
+
+def test_decimal_commas_are_no_words(run, patients):
+    frame = patients.assign(clin__age=[f"{i}" + ",5" * (i % 2) for i in range(48)])
+    status, _, err = run(frame, "--target", "response")
+    assert status == 2
+    assert err == (
+        "sklearn_medsel: error: numbers are written with a decimal comma, e.g. in column "
+        "'clin__age'; save the table with decimal points\n"
+    )
+    report = [("report", "text", ["note"])]  # where commas are none of our business
+    found = assign(patients.assign(note="1,5"), report, target="response", cv=2)
+    assert found.names == ["clin", "gene", "report"]
 
 
 def test_absent_blocks(run, patients, tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_medsel._cli._tables import InputError, quoted
+from sklearn_medsel._validation import has_decimal_commas
 
 _MAX_CLASSES = 10
 
@@ -63,6 +64,8 @@ def _columns(names):
 
 def _raise_text_columns(genes, texts):
     """Say which columns hold text: a few bad cells are to be mended, whole columns dropped."""
+    if all(_is_with_commas(genes[name]) for name in texts[:20]):
+        _refuse_decimal_comma(texts[0])
     for name in texts:
         column = genes[name].dropna().astype(str)
         bad = pd.to_numeric(column, errors="coerce").isna()
@@ -73,16 +76,27 @@ def _raise_text_columns(genes, texts):
                 f"column {name!r} has cells that are not numbers ({rows(mask)}); "
                 f"correct them, leave them empty, or --drop {_shell(name)}"
             )
-    comma = all(
-        genes[name].dropna().astype(str).str.fullmatch(r"-?\d+,\d+").all() for name in texts[:20]
-    )
-    if comma:
-        raise InputError(
-            f"numbers are written with a decimal comma, e.g. in {_columns(texts[:1])}; "
-            "save the table with decimal points"
-        )
     drop = " ".join(_shell(name) for name in texts[:8]) + (" ..." if len(texts) > 8 else "")
     raise InputError(f"text among the genes in {_columns(texts)}; leave it out with --drop {drop}")
+
+
+def check_decimal_points(frame, names):
+    """Refuse columns with decimal commas, of which each number would be taken for a word."""
+    for name in names:
+        column = frame[name]
+        if not pd.api.types.is_numeric_dtype(column) and _is_with_commas(column):
+            _refuse_decimal_comma(name)
+
+
+def _is_with_commas(column):
+    return has_decimal_commas(column.dropna().astype(str))
+
+
+def _refuse_decimal_comma(name):
+    raise InputError(
+        f"numbers are written with a decimal comma, e.g. in {_columns([name])}; "
+        "save the table with decimal points"
+    )
 
 
 def _shell(name):

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from sklearn_medsel._cli._columns import _check_complete, check_groups, check_survival, check_target
+from sklearn_medsel._cli._columns import (
+    _check_complete,
+    check_decimal_points,
+    check_groups,
+    check_survival,
+    check_target,
+)
 from sklearn_medsel._cli._read_blocks import find_columns
 from sklearn_medsel._cli._roles import _check_present
 from sklearn_medsel._cli._tables import InputError
@@ -96,6 +102,9 @@ def assign_patients(frame, blocks, settings, image_root):
     if settings.id is not None:
         _check_complete(frame[settings.id], "--id")
         ids = frame[settings.id]
+    for _, modality, columns in found:
+        if modality == "table":
+            check_decimal_points(frame, columns)
     groups, grouped_by, remarks = _find_groups(frame, ids, settings)
     base = settings.base or blocks.base
     if settings.target is None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklearn_medsel._validation import has_decimal_commas
 from sklearn_medsel.multimodal._blocks import name_rows
 from sklearn_medsel.multimodal._grades import learn_grades, read_grades
 
@@ -66,7 +67,7 @@ def read_cells(X, block, kinds=None, scales=None):
     ------
     ValueError
         If a cell holds something else than a number, text or a Boolean value, is infinite, or is
-        no number in a column of numbers.
+        no number in a column of numbers; if numbers are written with a decimal comma.
     """
     learn = kinds is None
     if learn:
@@ -170,6 +171,11 @@ def _learn_kind(series, words, codes, where):
     numeric = np.array([_as_number(word) is not None for word, _ in used])
     if numeric.all():
         return _NUMERIC, None
+    if has_decimal_commas(str(word) for word, _ in used):
+        raise ValueError(
+            f"{where} holds numbers with a decimal comma. Write them with a decimal point, or read "
+            'the file with decimal=",".'
+        )
     n_each = np.array([count for _, count in used])
     if numeric.sum() > _MANY_VALUES and n_each[numeric].sum() * 2 > n_each.sum():
         wrong = [_as_number(word) is None for word in words]
