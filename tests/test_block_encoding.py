@@ -127,6 +127,19 @@ def test_rare_levels_share_a_feature_and_new_ones_are_at_the_mean():
     assert values[2, 3] > 1
 
 
+@pytest.mark.parametrize("n_known", [80, 20])
+@pytest.mark.parametrize("n_each", [1, 2])
+def test_values_that_few_patients_share_are_not_dropped_without_a_word(n_known, n_each):
+    table = pd.DataFrame({"x": range(80), "date": [f"2020-{k // n_each}" for k in range(80)]})
+    table.loc[n_known:, "date"] = None
+    message = "block 'clin': no value in column 'date' is shared by enough patients.*dates"
+    with pytest.warns(UserWarning, match=message) as caught:
+        encoder = TableEncoder("clin").fit(table)
+    assert "2020" not in str(caught[0].message)
+    assert not any("date=" in name for name in encoder.names_)
+
+
+@pytest.mark.filterwarnings("ignore:block 'table'. no value in column 't' is shared")
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, "", "  ", "[Not Available]", "[Unknown]"])
 def test_forms_of_missing_cells(missing):
     cells = ["x", "y", "x", "y", missing, missing]

@@ -191,16 +191,24 @@ def test_run_json_says_what_was_done(survival):
 
 
 def test_classes(run, patients, tmp_path):
-    frame = patients.assign(number=[f"{i:04d}" for i in range(48)])
+    frame = patients.assign(
+        number=[f"{i:04d}" for i in range(48)],
+        clin__date=pd.date_range("2020-01-01", periods=48).astype(str),
+    )
     status, out, _ = run(
         frame,
         *["--target", "response", "--id", "number", "--cv", "2", "--n-features", "5", "--no-model"],
+        blocks=BLOCKS.replace("clin__crp", "clin__date"),
     )
     assert status == 0
     assert "AUROC" in out
     assert "clin alone" in out
     assert "8 columns are in no block" not in out
-    assert "4 columns are in no block and not used." in out
+    assert "5 columns are in no block and not used." in out
+    assert out.count("block 'clin': no value in column 'clin__date' is shared by enough") == 1
+    told = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert any("clin__date" in words for words in told["remarks"])
+    assert not any("clin__date" in words for words in told["warnings"])
     scores = pd.read_csv(tmp_path / "out" / "scores.csv", dtype={"id": str})
     assert list(scores) == ["row", "id", "fold", "probability[yes]", "predicted"]
     assert list(scores["id"]) == list(frame["number"])

@@ -163,6 +163,8 @@ def analyse_patients(patients, settings, *, progress):
             comparison, by_fold = compare_methods(
                 name_of(model), found, folds, patients, settings, progress
             )
+    of_blocks = [warning for warning in caught if str(warning.message).startswith("block ")]
+    remarks += [words.split(": ", 1)[1] for words in _unique_messages(of_blocks)]
     scores = _scores(found, folds, model, patients, stratifier)
     return FuseResults(
         settings,
@@ -173,7 +175,7 @@ def analyse_patients(patients, settings, *, progress):
         scores,
         stratifier,
         remarks,
-        _unique_messages(caught),
+        _unique_messages([warning for warning in caught if warning not in of_blocks]),
     )
 
 

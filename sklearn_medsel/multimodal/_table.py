@@ -125,12 +125,12 @@ class TableEncoder:
             if rare and counts[rare].sum() >= min(3, few):
                 groups.append((rare[0] if len(rare) == 1 else "(rare)", rare))
             self._told[at] = [level for _, members in groups for level in members]
-            if not groups and len(counts) > n_present / 2:
+            if len(rare) == len(counts) > 1:  # all in one pool, where they are the same
                 warnings.warn(
-                    f"block {self.name!r}: nearly every patient has a value of their own in column "
-                    f"{self.columns_[at]!r}, so that nothing can be learnt from it. If it holds "
-                    "text, give it as a block of modality 'text'; if it names patients, leave it "
-                    "out.",
+                    f"block {self.name!r}: no value in column {self.columns_[at]!r} is shared by "
+                    "enough patients, so that nothing can be learnt from it. If it holds text, "
+                    "give it as a block of modality 'text'; if it holds dates, convert them to "
+                    "numbers, such as days or years; if it names patients, leave it out.",
                     UserWarning,
                     stacklevel=2,
                 )
