@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ from sklearn_medsel.__main__ import main
 from sklearn_medsel._cli import _demo, _fuse_job
 from sklearn_medsel._cli._fuse_folds import KnownScores
 from sklearn_medsel._cli._fuse_job import FuseSettings
-from sklearn_medsel._cli._fuse_patients import assign_patients
+from sklearn_medsel._cli._fuse_notes import disclaimer
+from sklearn_medsel._cli._fuse_output import save_model
+from sklearn_medsel._cli._fuse_patients import Patients, assign_patients
 from sklearn_medsel._cli._progress import Progress
 from sklearn_medsel._cli._read_blocks import Blocks, read_blocks
 from sklearn_medsel._cli._tables import InputError
@@ -253,6 +256,17 @@ def test_rows_of_one_id_stay_together(run, patients, tmp_path):
     status, _, err = run(frame.assign(number="P1"), *arguments)
     assert status == 2
     assert "--id column 'number' has 1 group, fewer than the 2 folds; name a column" in err
+
+
+@pytest.mark.parametrize("modality", ["table", "text"])
+def test_words_of_reports_are_told_where_there_are_reports(modality, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_medsel.persistence.save", lambda *_: None)
+    patients = Patients(None, None, "regression", "y", [("a", modality, ["b"])], None)
+    settings = FuseSettings("t", "b", target="y")
+    results = SimpleNamespace(patients=patients, settings=settings, model=None, warnings=[])
+    for words in (save_model(results, tmp_path), disclaimer(patients)):
+        assert ("words of" in words) == (modality == "text")
+        assert words.endswith(("fitted on.", "reports.", "identifiers."))
 
 
 def test_known_scores_follow_the_rows():

@@ -3,10 +3,6 @@
 from sklearn_medsel._cli._settings_section import notes_and_settings
 from sklearn_medsel._html import section, tag
 
-DISCLAIMER = (
-    "This page is for research. It is not a medical device and must not guide the treatment of a "
-    "patient. It may hold words of reports; it holds no patient's row and no identifiers."
-)
 _RULES = {
     "residual": "first {base}, then from the other blocks what {base} leaves over",
     "late": "one model per block, and the mean of their scores",
@@ -14,6 +10,15 @@ _RULES = {
     "gated": "a joint network of all blocks",
     "concat": "one model of all blocks side by side",
 }
+
+
+def disclaimer(patients):
+    """Say what the page is not, and what it holds."""
+    words = "may hold words of reports; it " if patients.have_reports else ""
+    return (
+        "This page is for research. It is not a medical device and must not guide the treatment of "
+        f"a patient. It {words}holds no patient's row and no identifiers."
+    )
 
 
 def done_section(results, note):

@@ -95,9 +95,10 @@ def save_model(results, folder):
     except TypeError:
         return "Model: not saved, since persistence.save does not know this kind of model."
     results.warnings += _unique_messages(caught)
+    words = ", and words of their reports" if results.patients.have_reports else ""
     return (
         "Model: model.skops, fitted on all patients, for persistence.load. It holds the scores of "
-        "the patients it was fitted on, and words of their reports."
+        f"the patients it was fitted on{words}."
     )
 
 

@@ -1,7 +1,7 @@
 """The page of the subcommand ``fuse``: score, modalities, interactions, factors, risk groups."""
 
 from sklearn_medsel._cli._fuse_factors import factors_section
-from sklearn_medsel._cli._fuse_notes import DISCLAIMER, done_section, settings_section
+from sklearn_medsel._cli._fuse_notes import disclaimer, done_section, settings_section
 from sklearn_medsel._cli._fuse_output import headline, signed, verdict
 from sklearn_medsel._html import figures, number, p_value, section, table, tag
 from sklearn_medsel._page import document
@@ -43,7 +43,7 @@ def render(results, pictures, note):
         overview=[tag("p", headline(results), class_="lead"), _numbers(results)],
         links=[(name, title) for name, (title, _) in parts.items()],
         sections=[part for _, part in parts.values()],
-        footer=DISCLAIMER,
+        footer=disclaimer(patients),
     )
 
 

@@ -64,6 +64,11 @@ class Patients:
         """Names of the blocks."""
         return [name for name, _, _ in self.blocks]
 
+    @property
+    def have_reports(self):
+        """Whether any block is text, of which models and pages hold words."""
+        return any(modality == "text" for _, modality, _ in self.blocks)
+
 
 def assign_patients(frame, blocks, settings, image_root):
     """Split a table into blocks, outcome and groups, and check each of them.
