@@ -381,15 +381,6 @@ def test_exactly_as_many_as_asked_for_are_kept(n_features):
     assert kept[first].sum() == min(n_features, 2), "those that matter stay longest"
 
 
-def test_the_base_loses_its_features_last():
-    inputs, y, _ = side_by_side()
-    kept = keep_exactly(inputs, y, np.arange(100), 6, protected=0)
-    assert kept[:5].all()
-    assert kept[5:].sum() == 1
-    kept = keep_exactly(inputs, y, np.arange(100), 3, protected=0)
-    assert kept[:5].sum() == 3
-
-
 def test_other_rows_have_no_say_in_what_is_kept():
     inputs, y, _ = side_by_side()
     other = Numbers(np.where(np.arange(100) < 60, y.y, -5 * y.y[::-1]))

@@ -374,6 +374,32 @@ def test_as_many_features_as_asked_for(fusion, n_features):
         assert not np.allclose(model.decision_function(other), model.decision_function(X))
 
 
+def test_a_base_that_says_nothing_leaves_its_place_to_others():
+    X, y = make(n=150, effects={"a": 0.0, "b": 1.5, "c": 0.0})
+    model = estimator(n_features_to_select=3, **FAST).fit(X[:100], y[:100])
+    table = model.feature_importances_
+    assert {"b_0", "b_1"} < set(table.loc[table["selected"], "feature"])
+    assert auc(y[100:], model.decision_function(X[100:])) > 0.8
+
+
+@pytest.mark.parametrize("task", ["regression", "survival"])
+def test_rows_of_a_patient_that_differ_are_no_patients_of_their_own(task):
+    """Noise, four rows of each patient: features are those of the patient, as is the outcome."""
+    n_selected = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        patient = np.repeat(np.arange(40), 4)
+        X = pd.DataFrame(rng.normal(size=(40, 20))[patient]).add_prefix("a_")
+        X["b_0"] = rng.normal(size=160)
+        y = rng.normal(size=40)[patient] + 0.05 * rng.normal(size=160)
+        if task == "survival":
+            y = make_survival_y(np.ones(160, dtype=bool), np.exp(y))
+        blocks = [("a", "table", "a_*"), ("b", "table", "b_0")]
+        model = CLASSES[task](blocks, **FAST).fit(X, y, groups=patient)
+        n_selected.append(model.feature_importances_["selected"].sum())
+    assert sum(n_selected) <= 2
+
+
 def test_pairs_keep_to_the_features_that_are_selected():
     X, y = make("regression", 150, pair=2.0, effects={"a": 1.0, "b": 1.0})
     options = FAST | {"n_permutations": 200}
@@ -773,7 +799,7 @@ def test_the_table_of_features(task, fusion):
     assert table["block"].value_counts().to_dict() == SIZES
 
 
-@pytest.mark.parametrize("task", ["binary", "regression", "survival"])
+@each_task
 @pytest.mark.parametrize("fusion", ["residual", "concat", "late"])
 def test_directions_are_those_that_were_planted(task, fusion):
     table = fitted(task, fusion)[0].feature_importances_.set_index("feature")

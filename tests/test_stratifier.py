@@ -253,9 +253,30 @@ def test_adjusted_hazard_ratio(clinical):
             "high": named.group_ * 1.0,
         }
     )
-    frequent = X["stage"].value_counts().idxmax()
-    expected = cox_regression(by_hand.drop(columns=frequent), y)["hazard_ratio"].iloc[-1]
+    known = by_hand.drop(columns=[X["stage"].value_counts().idxmax(), "high"])
+    known["age"] = (age - age.mean()) / age.std(ddof=0)
+    risk = np.empty(len(X))
+    for fold in range(4):
+        out = named.fold_ == fold
+        coef = cox_regression(known[~out], y[~out], penalty=1.0)["coefficient"].to_numpy()
+        risk[out] = (known[out] - known[~out].mean()) @ coef
+    joined = pd.DataFrame({"base": risk, "high": by_hand["high"]})
+    expected = cox_regression(joined, y)["hazard_ratio"].iloc[-1]
     assert row["adjusted_hazard_ratio"] == pytest.approx(expected)
+
+
+def test_adjusted_ratios_of_noise_are_about_one():
+    """Columns weighed on the patients who are judged would make them a half."""
+    logs = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        X = pd.DataFrame(rng.normal(size=(100, 12))).add_prefix("x")
+        y = make_survival_y(rng.random(100) < 0.7, rng.exponential(size=100))
+        base = [f"x{k}" for k in range(8)]
+        stratifier = RiskStratifier(Linear(), base=base, random_state=seed).fit(X, y)
+        logs.append(np.log(stratifier.hazard_ratios_["adjusted_hazard_ratio"][0]))
+    assert abs(np.mean(logs)) < 3 * np.std(logs) / np.sqrt(12)
+    assert np.mean(logs) > -0.3
 
 
 def test_bad_base(clinical):

@@ -75,7 +75,7 @@ def _direction(direction, results):
     classes = results.model.classes_
     if len(classes) == 2:
         return f"{results.patients.outcome} = {classes[int(up)]}"
-    return "more of its class" if up else "less of its class"
+    return f"{results.patients.outcome} {'=' if up else 'other than'} {classes[-1]}"
 
 
 def _bar(share):

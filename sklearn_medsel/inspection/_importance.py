@@ -241,12 +241,15 @@ def _of_table(cls, table, step, feature_names):
     names = table["feature"].to_numpy(dtype=object)
     if feature_names is not None:
         names = find_names(step, None, len(table), feature_names)
+    directions, classes = _directions(step), getattr(step, "classes_", ())
+    if len(classes) > 2:
+        directions = f"away from {classes[-1]}", f"towards {classes[-1]}"
     return cls(
         table["importance"].to_numpy(dtype=float),
         feature_names=names,
         effects=table["direction"].to_numpy(dtype=float),
         selected=table["selected"].to_numpy(dtype=bool),
-        directions=_directions(step),
+        directions=directions,
     )
 
 

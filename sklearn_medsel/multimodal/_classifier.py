@@ -71,7 +71,8 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
     feature_importances_ : DataFrame
         One row per feature: ``block``, ``feature``, ``importance`` (how far the feature moves the
         score of patients left out, as a root mean square, not negative), ``stability`` (share of
-        the inner folds in which it is a leading one), ``selected`` and ``direction`` (-1, 0, 1).
+        the inner folds in which it is a leading one), ``selected`` and ``direction``
+        (1 where more of it speaks for the last of `classes_`, -1 against it).
     modality_importances_ : DataFrame
         One row per block: ``importance``, its exact Shapley share of the explained loss of
         patients left out (0: as good as knowing nothing); ``spread`` over the inner folds;

@@ -42,7 +42,6 @@ def feature_table(fused, inputs, names, block_names):
         left_out = inputs.X[fused.fold == f]
         moved[f] = np.sqrt((left_out**2).mean(axis=0)) * np.abs(effects[f]).max(axis=1)
     mean = effects.mean(axis=0)
-    strongest = np.take_along_axis(mean, np.abs(mean).argmax(axis=1)[:, None], axis=1)[:, 0]
     n_top = int(fused.selected.sum()) or min(_TOP, n_features)
     leading = np.zeros((n_folds, n_features), dtype=bool)
     for f in range(n_folds):
@@ -54,7 +53,7 @@ def feature_table(fused, inputs, names, block_names):
             "importance": moved.mean(axis=0),
             "stability": (leading & (moved > 0)).mean(axis=0),
             "selected": fused.selected,
-            "direction": np.sign(strongest).astype(int),
+            "direction": np.sign(mean[:, -1]).astype(int),  # towards the last class
         }
     )
 

@@ -163,13 +163,7 @@ class _Fit:
             return
         everyone = np.arange(len(self.offset))
         for f, rows in enumerate([*(train for train, _ in self.folds), everyone]):
-            self.kept[f] = keep_exactly(
-                self.inputs,
-                self.outcome,
-                rows,
-                wanted,
-                protected=self.settings.base,
-            )
+            self.kept[f] = keep_exactly(self.inputs, self.outcome, rows, wanted)
 
     @cached_property
     def together(self):

@@ -18,7 +18,7 @@ _MIN_PATIENTS = 8  # for p-values
 _N_DECOYS = 10
 
 
-def keep_exactly(inputs, outcome, rows, n_features, *, protected=None):
+def keep_exactly(inputs, outcome, rows, n_features):
     """Drop features step by step until `n_features` are left.
 
     Parameters
@@ -28,8 +28,6 @@ def keep_exactly(inputs, outcome, rows, n_features, *, protected=None):
     rows : ndarray of int
         Patients to learn from.
     n_features : int
-    protected : int or None
-        Block that loses features only when no other has any left.
 
     Returns
     -------
@@ -42,7 +40,6 @@ def keep_exactly(inputs, outcome, rows, n_features, *, protected=None):
         X = _alike(inputs)[np.ix_(rows, kept)]
         coef = ridge_path(X, part, nothing, _PENALTY)[0][0]
         weights = feature_weights(coef, inputs.block[kept])
-        weights[inputs.block[kept] == protected] += weights.max() + 1
         n_next = max(n_features, int(_SHARE_KEPT * len(kept)))
         kept = kept[np.sort(np.argsort(-weights, kind="stable")[:n_next])]
     mask = np.zeros(inputs.X.shape[1], dtype=bool)
@@ -86,15 +83,31 @@ def beat_decoys(inputs, outcome, units, seed, *, fdr):
     n, p = inputs.X.shape
     if n < _MIN_PATIENTS:
         return np.zeros(p, dtype=bool)
-    target = outcome.target()
-    # rows of a patient whose outcomes differ cannot change places whole
-    _, alike = np.unique(target, return_inverse=True)
-    together = units * (alike.max() + 1) + alike
+    target, units = _whole_units(outcome, units)
     return passing_features(
         (inputs.X / inputs.scale).astype(np.float32),
         target,
         task=outcome.task,
         fdr=fdr,
-        groups=together if len(np.unique(together)) < n else None,
+        groups=units if len(np.unique(units)) < n else None,
         seeds=draw_seeds(seed, _N_DECOYS),
     )
+
+
+def _whole_units(outcome, units):
+    """Target (n,) that is one for all rows of a unit, and the units (n,) that have one.
+
+    Decoys take each other's places by whole units, which only units with one outcome can. Numbers
+    are averaged, and of several follow-ups the longest one counts. A patient with rows of several
+    classes becomes one unit for each.
+    """
+    target = outcome.target()
+    _, unit = np.unique(units, return_inverse=True)
+    if outcome.task == "regression":
+        return (np.bincount(unit, target) / np.bincount(unit))[unit], unit
+    if outcome.task == "survival":
+        by_time = np.lexsort((outcome.time, unit))
+        last = by_time[np.append(np.diff(unit[by_time]) > 0, True)]
+        return target[last][unit], unit
+    _, label = np.unique(target, return_inverse=True)
+    return target, unit * (label.max() + 1) + label

@@ -61,7 +61,7 @@ def compare_with_null(X, tried, member, n_references, rng, step):
     pvalue = stats.t.sf((mean - found) / error, n_references - 1)
     gain = np.log((mean[0] + _SMALLEST_PAC) / (found[0] + _SMALLEST_PAC))
     # the smaller of the two p-values, corrected for being the smaller; clusters that are tight but
-    # no steadier than those of the references are long tails or curved clouds
+    # no steadier than those of the references are mostly long tails or curved clouds
     pvalue = np.where(gain > 0, np.minimum(2 * pvalue.min(axis=0), 1.0), 1.0)
     table = pd.DataFrame(
         {

@@ -96,7 +96,9 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
     -----
     k-means weighs columns by their variance: scale them before, such as by a Pipeline given as
     representation. The references are uniform, with the principal variances of the data; of all
-    shapes with one peak, that is the one most easily taken for clusters [4]_. Two clusters far
+    symmetric shapes with one peak, that is the one most easily taken for clusters [4]_. Skewed
+    columns that go together, such as concentrations, and clouds along a curve are still taken for
+    clusters: bring columns to logarithms or ranks before. Two clusters far
     apart look, to the consensus, like one long cloud cut in half; the sum of squares within
     clusters tells them apart. So both are tested, by how far they lie below the references in
     standard deviations (Student's distribution). Both sides use 25 subsamples, as few subsamples

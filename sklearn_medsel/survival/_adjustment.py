@@ -10,6 +10,7 @@ from sklearn_medsel.survival._cox import cox_regression
 
 _FEWEST = 5  # patients of a category; rarer ones are joined
 _OTHER = "other categories"
+_PENALTY = 1.0  # slight, so that a category without an event keeps a finite risk
 _NUMBERS = ["hazard_ratio", "ci_low", "ci_high", "pvalue"]
 
 
@@ -24,8 +25,8 @@ def hazard_ratios(y, group, names, base=None):
         Positions in `names`.
     names : list of str
         Names of the groups, the lowest risk first.
-    base : DataFrame of shape (n_samples, n_columns) or None
-        Encoded columns to adjust for, see `encode_base`.
+    base : ndarray of shape (n_samples,) or None
+        Risk to adjust for, by models that did not see the samples, see `base_risk`.
 
     Returns
     -------
@@ -47,10 +48,39 @@ def hazard_ratios(y, group, names, base=None):
     adjusted = np.full((len(table), len(_NUMBERS)), np.nan)
     if base is not None:
         # the groups come last: what the base already says is taken from them, not the other way
-        joined = pd.concat([base, member], axis=1)
+        joined = member.copy()
+        joined.insert(0, "base", base)
         adjusted = _fit(joined, y)[_NUMBERS].to_numpy()[-len(table) :]
     table[[f"adjusted_{name}" for name in _NUMBERS]] = adjusted
     return table
+
+
+def base_risk(base, y, folds):
+    """Risk of each sample by Cox models of the base that did not see it.
+
+    The groups are judged on samples that their model did not see, and so must be what they are
+    compared with: columns weighed on the very samples that are judged win even if all is noise,
+    and the groups then seem to protect.
+
+    Parameters
+    ----------
+    base : DataFrame of shape (n_samples, n_columns)
+        Encoded columns, see `encode_base`.
+    y : structured array of shape (n_samples,)
+        Event and time.
+    folds : list of tuple of two ndarrays of int
+        Training and held-out rows.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
+    risk = np.empty(len(base))
+    for train, test in folds:
+        found = cox_regression(base.iloc[train], y[train], penalty=_PENALTY)
+        coef = found["coefficient"].fillna(0.0).to_numpy()  # of columns constant in the fold
+        risk[test] = (base.iloc[test] - base.iloc[train].mean()).to_numpy() @ coef
+    return risk
 
 
 def _fit(columns, y):

@@ -64,8 +64,8 @@ def judge_groups(y, risk, group, base, n_groups, cut):
         Event and time.
     risk, group : ndarray of shape (n_patients,)
         Of the held-out patients.
-    base : DataFrame or None
-        Encoded columns to adjust for.
+    base : ndarray of shape (n_patients,) or None
+        Held-out risk by the columns to adjust for.
     n_groups, cut
         As `RiskStratifier` takes them.
 

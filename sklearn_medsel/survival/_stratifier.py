@@ -11,7 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklearn_medsel._validation import check_survival_y
-from sklearn_medsel.survival._adjustment import encode_base, find_base
+from sklearn_medsel.survival._adjustment import base_risk, encode_base, find_base
 from sklearn_medsel.survival._concordance import concordance_index
 from sklearn_medsel.survival._cuts import check_shares, to_groups
 from sklearn_medsel.survival._folds import check_groups, survival_folds
@@ -93,7 +93,8 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     hazard_ratios_ : DataFrame
         One row per group but the lowest, which it is compared with: group, n_patients, n_events,
         hazard_ratio, ci_low, ci_high, pvalue, and adjusted_hazard_ratio, adjusted_ci_low,
-        adjusted_ci_high, adjusted_pvalue (NaN without a base).
+        adjusted_ci_high, adjusted_pvalue (NaN without a base). The base is one risk of each
+        patient, by Cox models of its columns on the other folds.
     base_columns_ : list of str
         Columns that were adjusted for; empty without a base.
     scores_ : DataFrame
@@ -117,6 +118,10 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     -----
     Held-out risks of one patient depend on all others through the shared training folds. The
     log-rank p-value is a good guide, and no exact one; only other patients confirm it [1]_.
+
+    What hazard ratios are adjusted for is held out as well. Columns weighed on the very patients
+    who are judged would win even if neither they nor the risk said anything, and the groups of
+    high risk would seem to live longer.
 
     Brier scores need survival curves. They are made from the risk by Breslow's baseline hazard,
     after one slope fitted to the cross-fitted risks of the training patients has put its scale
@@ -242,8 +247,9 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 # held-out groups need every fold: a callback can watch, but not stop
                 stopped = stopped or step()
         joined, tables = join_folds(parts, folds, times)
+        known = None if base is None else base_risk(base, y, folds)
         judged, more_tables = judge_groups(
-            y, joined["risk_"], joined["group_"], base, self.n_groups, self.cut
+            y, joined["risk_"], joined["group_"], known, self.n_groups, self.cut
         )
         # all at once and last: a fit that fails leaves what an earlier one found as it was
         vars(self).update(
