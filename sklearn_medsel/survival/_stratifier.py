@@ -119,6 +119,9 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     Held-out risks of one patient depend on all others through the shared training folds. The
     log-rank p-value is a good guide, and no exact one; only other patients confirm it [1]_.
 
+    Tests and intervals count every row as a patient, with `groups` too: several rows of one
+    patient make p-values too small.
+
     What hazard ratios are adjusted for is held out as well. Columns weighed on the very patients
     who are judged would win even if neither they nor the risk said anything, and the groups of
     high risk would seem to live longer.
