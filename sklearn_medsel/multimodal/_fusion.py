@@ -333,6 +333,9 @@ class _Fit:
 
     def _find_interactions(self):
         """Screen every pair of blocks for what main effects, soft and free ones, leave over."""
+        pairs = list(combinations(range(self.n_blocks), 2))
+        if not pairs:
+            return
         main = find_main_effects(self.inputs.X / self.inputs.scale, self.outcome, self.folds)
         scores = np.stack([self.offset, main.oof], axis=2)
         weights, constant = combine(scores, self.outcome, np.zeros_like(self.offset))
@@ -350,5 +353,5 @@ class _Fit:
                 self.random_state,
                 self.settings.n_permutations,
             )
-            for pair in combinations(range(self.n_blocks), 2)
+            for pair in pairs
         ]

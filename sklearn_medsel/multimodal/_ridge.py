@@ -9,7 +9,8 @@ from scipy import linalg
 
 _MAX_STEPS = 20
 _TOLERANCE = 1e-6
-_SMALLEST = 1e-8  # penalty of an intercept, for the sake of the solver
+INTERCEPT_PENALTY = 1e-8
+"""Penalty of an intercept, for the sake of the solver."""
 
 
 def ridge_path(X, outcome, offset, penalties):
@@ -42,7 +43,7 @@ def ridge_path(X, outcome, offset, penalties):
         solution = np.zeros(components.shape[1])
         for q, penalty in enumerate(penalties):
             weights = np.full(components.shape[1], penalty)
-            weights[r:] = _SMALLEST
+            weights[r:] = INTERCEPT_PENALTY
             solution = newton(components, part, offset[:, k], weights, solution)
             coef[q, :, k] = loadings @ solution[:r]
             intercept[q, k] = solution[r:].sum() - center @ coef[q, :, k]

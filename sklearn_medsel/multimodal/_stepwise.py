@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from sklearn_medsel.multimodal._ridge import newton
+from sklearn_medsel.multimodal._ridge import INTERCEPT_PENALTY, newton
 
 _MOST = 20  # features per score
 _PATIENCE = 3  # steps without a better criterion
 _N_TRIED = 20  # features weighed in a step, of those that go with what is left over
 _PENALTY = 1.0  # so that classes that features part completely do not run away
-_SMALLEST = 1e-8  # penalty of the intercept, for the sake of the solver
 _PRIOR = 0.25  # of the extended criterion
 
 
@@ -95,7 +94,7 @@ class _Model:
         self.part = part
         self.rows = np.column_stack([X, np.ones((n, int(part.has_intercept)))])
         self.penalty = np.full(self.rows.shape[1], _PENALTY)
-        self.penalty[k:] = _SMALLEST
+        self.penalty[k:] = INTERCEPT_PENALTY
         self.coef = start
         if len(start):
             self.coef = newton(self.rows, part, np.zeros(n), self.penalty, start)

@@ -114,10 +114,12 @@ def stress_missing_modalities(estimator, X, y, *, blocks=None, scoring=None, ran
 
 def _check_outcome(y, estimator, n):
     """Outcome and task; classes in the words of the estimator."""
-    task = "auto"
-    if not is_survival_y(y):
-        task = "classification" if is_classifier(estimator) else task
-        task = "regression" if is_regressor(estimator) else task
+    if is_survival_y(y):
+        task = "survival"
+    elif is_classifier(estimator):
+        task = "classification"
+    else:
+        task = "regression" if is_regressor(estimator) else "auto"
     checked, task = check_outcome(y, task, n)
     if task == "classification" and hasattr(estimator, "classes_"):
         checked = _classes_of(np.asarray(y).reshape(n), estimator.classes_)
