@@ -83,6 +83,7 @@ _DESIGNS = {
     "pair among the ten": "the pair is among the ten",
     "pair alone": "the pair has no effect of its own",
     "no pair": "no interaction",
+    "square": "no interaction, one feature bends",
 }
 _N_TRUE, _EFFECT = 10, 1.5
 _METHODS = ("ours, residual", f"ours, residual, {_N_TRUE} factors")
@@ -111,7 +112,10 @@ def plant(design, seed):
         alone += pair
     signs = rng.permutation(np.resize([1, -1], len(alone)))
     score = _EFFECT * X[:, alone] @ signs
-    if design != "no pair":
+    if design == "square":
+        score += _EFFECT * (X[:, pair[0]] ** 2 - 1)
+        alone = {*alone, pair[0]}
+    elif design != "no pair":
         product = X[:, pair[0]] * X[:, pair[1]]
         score += _EFFECT * (product - product.mean())
         alone = {*alone, *pair}
@@ -167,7 +171,8 @@ PLANTED = Row(
     title="Factors and interactions where the truth is known",
     text=f"The features of rosmap with planted classes: {_N_TRUE} drawn at random from all "
     f"blocks with coefficients of {_EFFECT} and -{_EFFECT} on the log-odds, and {_EFFECT} times "
-    "the product of an mRNA and a methylation feature (all standardised). Correlated neighbours of "
+    "the product of an mRNA and a methylation feature, or the square of the mRNA feature (all "
+    "standardised). Correlated neighbours of "
     "a true feature count as false. The ten-factor model is told the number.",
     tasks=_planted_tasks,
     measure=_measure_planted,

@@ -1,8 +1,10 @@
-"""The screen of pairs: calibrated p-values, true pairs first, products of few that matter."""
+"""The screen of pairs: calibrated p-values, true pairs first, few that matter, bends."""
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
+from sklearn_medsel.multimodal._bends import clear_bends, product_beside
 from sklearn_medsel.multimodal._inputs import Inputs
 from sklearn_medsel.multimodal._pairs import _Screen, find_interaction
 
@@ -23,30 +25,36 @@ def screen_of(rng, n, sizes, main=None):
     return X, _Screen(inputs_of(X, sizes[0]), (0, 1), np.ones(p), is_main, np.arange(n))
 
 
+def pvalue_of(screen, rest, rng, n_permutations):
+    units = np.arange(len(rest))
+    return screen.pvalue(screen.candidates(rest, units), rest, units, rng, n_permutations)
+
+
 @pytest.mark.parametrize("sizes", [(1, 1), (3, 10), (2, 60)])
 @pytest.mark.parametrize("n_permutations", [5, 50])
-def test_pvalues_are_uniform_where_nothing_interacts(sizes, n_permutations):
+def test_pvalues_hold_where_nothing_interacts(sizes, n_permutations):
     pvalues = []
     for seed in range(200):
         rng = np.random.RandomState(seed)
         _, screen = screen_of(rng, 60, sizes)
         rest = rng.standard_t(4, (60, 1))
-        pvalues.append(screen.pvalue(rest, np.arange(60), rng, n_permutations))
+        pvalues.append(pvalue_of(screen, rest, rng, n_permutations))
     for level in (0.01, 0.05, 0.2):
         share = np.mean(np.array(pvalues) < level)
         assert share < level + 3 * np.sqrt(level * (1 - level) / 200)
-    assert 0.4 < np.mean(pvalues) < 0.6
+    # two tests must agree on the pair, so p-values may be a little large
+    assert 0.4 < np.mean(pvalues) < 0.65
 
 
 def test_a_product_is_found_and_named_first():
     rng = np.random.RandomState(0)
     X, screen = screen_of(rng, 200, (20, 30))
     rest = (X[:, 4] * X[:, 27] + rng.standard_normal(200))[:, None]
-    features, weights, correlations = screen.best_pairs(rest)
+    features, weights, correlations = screen.candidates(rest, np.arange(200)).best()
     assert features[0].tolist() == [4, 27]
     assert np.abs(weights).argmax() == 0
     assert 0.4 < correlations[0] < 0.9
-    assert screen.pvalue(rest, np.arange(200), rng, 30) < 1e-3
+    assert pvalue_of(screen, rest, rng, 30) < 1e-3
 
 
 def test_products_of_features_that_matter_need_less():
@@ -56,7 +64,7 @@ def test_products_of_features_that_matter_need_less():
         rng = np.random.RandomState(3)
         X, screen = screen_of(rng, 150, (80, 80), main)
         rest = (0.42 * X[:, 40] * X[:, 120] + rng.standard_normal(150))[:, None]
-        pvalues.append(screen.pvalue(rest, np.arange(150), rng, 40))
+        pvalues.append(pvalue_of(screen, rest, rng, 40))
     assert pvalues[1] < 0.01 < 0.05 < pvalues[0]
 
 
@@ -87,4 +95,91 @@ def test_constant_features_make_no_pair():
     rest = rng.standard_normal((40, 1))
     correlations = screen.correlations(rest)
     assert np.all(correlations[0] == 0)
-    assert np.isfinite(screen.pvalue(rest, np.arange(40), rng, 10))
+    assert np.isfinite(pvalue_of(screen, rest, rng, 10))
+
+
+_BENT = {
+    "square": lambda x, e: x**2 + e,
+    "size": lambda x, e: 2 * np.abs(x) + e,
+    "exponential": lambda x, e: np.exp(x) / 2 + e,
+    "unequal variance": lambda x, e: e * np.exp(0.6 * x),
+}
+
+
+@pytest.mark.parametrize("shape", _BENT)
+def test_what_bends_in_one_feature_is_no_interaction(shape):
+    """Each feature of the left block has one in the right that goes with it."""
+    n_found = 0
+    for seed in range(30):
+        rng = np.random.RandomState(seed)
+        left = rng.standard_normal((250, 20))
+        right = 0.5 * left + np.sqrt(0.75) * rng.standard_normal((250, 20))
+        y = _BENT[shape](left[:, 3], rng.standard_normal(250))
+        line = np.column_stack([np.ones(250), left[:, 3]])
+        rest = (y - line @ np.linalg.lstsq(line, y)[0])[:, None]
+        inputs = inputs_of(np.hstack([left, right]), 20)
+        screen = _Screen(inputs, (0, 1), np.ones(40), np.arange(40) == 3, np.arange(250))
+        n_found += pvalue_of(screen, rest, rng, 15) < 0.05
+    assert n_found <= 5  # of 30; at a level of .05, six or more have a probability below .004
+
+
+def test_a_pair_that_bends_gives_its_place_to_a_true_one():
+    rng = np.random.RandomState(5)
+    left = rng.standard_normal((400, 10))
+    right = 0.5 * left + np.sqrt(0.75) * rng.standard_normal((400, 10))
+    rest = 1.5 * left[:, 0] ** 2 + 0.6 * left[:, 4] * right[:, 7] + rng.standard_normal(400)
+    inputs = inputs_of(np.hstack([left, right]), 10)
+    screen = _Screen(inputs, (0, 1), np.ones(20), np.zeros(20, dtype=bool), np.arange(400))
+    candidates = screen.candidates(rest[:, None], np.arange(400))
+    assert candidates.features[0].tolist() == [0, 10]  # the clearest by itself
+    assert candidates.best()[0][0].tolist() == [4, 17]
+    assert pvalue_of(screen, rest[:, None], rng, 20) < 1e-3
+
+
+def test_a_product_is_tested_as_by_least_squares():
+    """The heteroscedastic score test, written out for one row per unit."""
+    rng = np.random.RandomState(6)
+    pair, bends, rest = (rng.standard_normal((50, k)) for k in (2, 3, 1))
+    x, y = pair.T
+    known = np.column_stack([np.ones(50), x, y, x**2, y**2, x**3, y**3, bends])
+    product = x * y - known @ np.linalg.lstsq(known, x * y)[0]
+    left = rest[:, 0] - known @ np.linalg.lstsq(known, rest[:, 0])[0]
+    full = np.column_stack([known, x * y])
+    leverage = np.diag(full @ np.linalg.pinv(full))
+    z = product @ left / np.sqrt(np.sum((product * left) ** 2 / (1 - leverage)))
+    expected = 2 * t.sf(abs(z), 50 - 11)
+    pvalue = product_beside(pair, bends, rest, np.arange(50))
+    assert pvalue == pytest.approx(expected, rel=1e-8)
+
+
+def test_rows_of_a_unit_count_once():
+    rng = np.random.RandomState(7)
+    pair, rest = rng.standard_normal((60, 2)), rng.standard_normal((60, 1))
+    rest += 0.6 * pair.prod(axis=1, keepdims=True)
+    twice = np.arange(60).repeat(2)
+    no_bends = np.empty((120, 0))
+    again = product_beside(pair[twice], no_bends, rest[twice], twice)
+    alone = product_beside(pair[twice], no_bends, rest[twice], np.arange(120))
+    once = product_beside(pair, no_bends[:60], rest, np.arange(60))
+    assert again == pytest.approx(once, rel=0.5)
+    assert alone < again / 10
+
+
+def test_products_of_few_patients_or_levels_cannot_be_told():
+    rng = np.random.RandomState(8)
+    pair, rest = rng.standard_normal((8, 2)), rng.standard_normal((8, 1))
+    assert product_beside(pair, np.empty((8, 0)), rest, np.arange(8)) == 1
+    same = np.repeat(rng.standard_normal((40, 1)) > 0, 2, axis=1).astype(float)
+    assert product_beside(same, np.empty((40, 0)), rng.standard_normal((40, 1)), np.arange(40)) == 1
+
+
+def test_only_clear_bends_count():
+    rng = np.random.RandomState(9)
+    features = rng.standard_normal((200, 30))
+    noise = rng.standard_normal((200, 2))
+    assert clear_bends(features, noise).shape == (200, 0)
+    noise[:, 1] += features[:, 12] ** 2
+    bends = clear_bends(features, noise)
+    x = features[:, 12]
+    np.testing.assert_array_equal(bends, np.column_stack([x, x**2, x**3]))
+    assert clear_bends(features[:20], noise[:20]).shape == (20, 0)

@@ -1,18 +1,22 @@
 """Interactions: pairs of features of two blocks whose product tells what main effects leave over.
 
 All pairs are screened by matrix products. Pairs of features that matter by themselves are few, so
-one of them needs to stand out from few only; a pair of two others must stand out from all.
+one of them needs to stand out from few only; a pair of two others must stand out from all. The
+clearest must hold beside bends of single features, too.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import gumbel_r
+from scipy.stats import gumbel_r, norm
 
+from sklearn_medsel.multimodal._bends import clear_bends, product_beside
 from sklearn_medsel.multimodal._parts import PairTerm, clipped
 from sklearn_medsel.multimodal._units import permuted
 
 _N_PAIRS = 5  # products in a score
+_N_CANDIDATES = 10  # products that are tested one by one
+_LEVEL = 0.05
 _WIDEST = 400  # features of a block that are screened; of more, those that matter most
 _ENOUGH = 10  # permutations that reach a statistic, to be counted instead of a fitted tail
 _WORTH = 10  # permutations that theory is worth, where it foretells the spread of their maxima
@@ -30,7 +34,7 @@ class Interaction:
     strength : float
         Correlation, on patients left out, of the products' score with what main effects leave.
     pvalue : float
-        By permutation of what the main effects left over for patients left out.
+        By permutation of what the main effects left over for patients left out, and beside bends.
     top : list of (int, int, float)
         Features and the correlation of their product with the rest, strongest first.
     term : PairTerm
@@ -72,7 +76,8 @@ def find_interaction(inputs, blocks, residual, effects, main, units, folds, rng,
     found, fold_of = [], np.zeros(len(both), dtype=int)
     for f, (train, held_out) in enumerate([*folds, (everyone, everyone[:0])]):
         screen = _Screen(inputs, blocks, effects[f], main[f], train[both[train]])
-        found.append(screen.best_pairs(residual))
+        candidates = screen.candidates(residual, units)
+        found.append(candidates.best())
         fold_of[held_out] = f
     features, _, correlations = found[-1]
     pairs = [(features, weights) for features, weights, _ in found]
@@ -82,7 +87,7 @@ def find_interaction(inputs, blocks, residual, effects, main, units, folds, rng,
     return Interaction(
         blocks,
         _correlation(term.oof[both], residual[both]),
-        screen.pvalue(residual, units, rng, n_permutations),
+        screen.pvalue(candidates, residual, units, rng, n_permutations),
         top,
         term,
     )
@@ -126,30 +131,81 @@ class _Screen:
         gain = len(self.rows) * (correlations**2).max(axis=2) / 2
         return np.sqrt(2 * (gain + np.log(self.n_alike.size / self.n_alike)))
 
-    def best_pairs(self, residual):
-        """Features (m, 2), weights (m, K) and largest correlations (m,) of the clearest pairs."""
-        correlations = self.correlations(residual[self.rows])
+    def candidates(self, residual, units):
+        """Test the clearest pairs one by one."""
+        rest, units = residual[self.rows], units[self.rows]
+        correlations = self.correlations(rest)
         clearness = self.clearness(correlations)
-        flat = np.argsort(-clearness.ravel(), kind="stable")[:_N_PAIRS]
+        n_candidates = _N_CANDIDATES if len(rest) else 0
+        flat = np.argsort(-clearness, axis=None, kind="stable")[:n_candidates]
         left, right = np.unravel_index(flat, clearness.shape)
-        of_pairs, gain = correlations[left, right], clearness[left, right] ** 2 / 2
-        # of pairs that are correlated, the clearer one speaks
-        sureness = np.exp(gain - gain.max(initial=-np.inf))
-        weights = of_pairs * (sureness / np.sqrt(self.spread[left, right]))[:, None]
-        features = np.column_stack([self.sides[0][left], self.sides[1][right]])
-        largest = np.take_along_axis(of_pairs, np.abs(of_pairs).argmax(axis=1)[:, None], 1)
-        return features, weights, largest[:, 0]
+        bends = clear_bends(np.hstack([self.left, self.right]), rest) if n_candidates else None
+        pvalues = [
+            product_beside(np.column_stack([self.left[:, i], self.right[:, j]]), bends, rest, units)
+            for i, j in zip(left, right, strict=True)
+        ]
+        return _Candidates(
+            features=np.column_stack([self.sides[0][left], self.sides[1][right]]),
+            correlations=correlations[left, right],
+            clearness=clearness[left, right],
+            spread=self.spread[left, right],
+            rarity=np.log(self.n_alike.size / self.n_alike[left, right]),
+            pvalues=np.array(pvalues),
+        )
 
-    def pvalue(self, residual, units, rng, n_permutations):
-        """Chance of a pair as clear as this, anywhere, if the residuals' patients are mixed."""
-        if not self.n_alike.size or not len(self.rows):
+    def pvalue(self, candidates, residual, units, rng, n_permutations):
+        """Chance of a pair as clear as the clearest that holds beside bends.
+
+        A pair must be clearer than any is if the residuals' patients are mixed. By itself it must
+        hold beside bends, in as many tests as there are pairs that are so clear.
+        """
+        if not len(candidates.features):
             return 1.0
         rest, units = residual[self.rows], units[self.rows]
-        orders = [np.arange(len(rest)), *(permuted(units, rng) for _ in range(n_permutations))]
-        observed, *maxima = [
-            self.clearness(self.correlations(rest[order])).max() for order in orders
-        ]
-        return _chance_of_maximum(observed, np.array(maxima))
+        orders = [permuted(units, rng) for _ in range(n_permutations)]
+        maxima = [self.clearness(self.correlations(rest[order])).max() for order in orders]
+        anywhere = [_chance_of_maximum(one, np.array(maxima)) for one in candidates.clearness]
+        n_tests = max(1, np.sum(np.array(anywhere) < _LEVEL))
+        return float(np.maximum(anywhere, np.minimum(1, n_tests * candidates.pvalues)).min())
+
+
+@dataclass
+class _Candidates:
+    """The clearest pairs, clearest first, and whether each holds beside bends.
+
+    Attributes
+    ----------
+    features : ndarray of shape (m, 2), int
+    correlations : ndarray of shape (m, K)
+        Of the product with what is left over.
+    clearness : ndarray of shape (m,)
+    spread : ndarray of shape (m,)
+        Variance of the product.
+    rarity : ndarray of shape (m,)
+        What clearness has from there being few pairs of a kind: half a square.
+    pvalues : ndarray of shape (m,)
+        Of each product beside bends.
+    """
+
+    features: np.ndarray
+    correlations: np.ndarray
+    clearness: np.ndarray
+    spread: np.ndarray
+    rarity: np.ndarray
+    pvalues: np.ndarray
+
+    def best(self):
+        """Features (m, 2), weights (m, K) and largest correlations (m,) of the clearest pairs."""
+        beside = norm.isf(np.maximum(self.pvalues, np.finfo(float).tiny) / 2) ** 2 / 2
+        gain = np.minimum(self.clearness**2 / 2, beside + self.rarity)
+        first = np.argsort(-gain, kind="stable")[:_N_PAIRS]
+        gain, correlations = gain[first], self.correlations[first]
+        # of pairs that are correlated, the clearer one speaks
+        sureness = np.exp(gain - gain.max(initial=-np.inf))
+        weights = correlations * (sureness / np.sqrt(self.spread[first]))[:, None]
+        strongest = np.abs(correlations).argmax(axis=1)[:, None]
+        largest = np.take_along_axis(correlations, strongest, 1)[:, 0]
+        return self.features[first], weights, largest
 
 
 def _chance_of_maximum(observed, maxima):
