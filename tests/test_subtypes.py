@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -21,8 +22,8 @@ from sklearn_medsel.multimodal._consensus import (
     consensus_matrix,
     dispersion,
     draw_subsamples,
-    null_sample,
 )
+from sklearn_medsel.multimodal._subtype_references import FlatReference, SkewedReference
 from sklearn_medsel.multimodal._subtypes import SubtypeClusterer
 from sklearn_medsel.survival import logrank_test, make_survival_y
 
@@ -134,12 +135,46 @@ def test_kmeans_survives_repeated_samples():
     assert (labels[:, 0] != labels[:, 6]).all()
 
 
-def test_null_has_the_covariance_of_the_data():
+def test_flat_reference_has_the_covariance_of_the_data():
     X, _ = blobs()
     X = X - X.mean(axis=0)
-    null = null_sample(X, np.random.default_rng(0))
+    null = FlatReference(X).draw(np.random.default_rng(0))
     expected = np.linalg.svd(X, compute_uv=False) ** 2 / (len(X) - 1)
     np.testing.assert_allclose(null.var(axis=0, ddof=1), expected)
+
+
+def skewed(rng, n, p):
+    """Concentrations that go together: log-normal, with one factor."""
+    return np.exp(np.sqrt(0.7) * rng.normal(size=(n, 1)) + np.sqrt(0.3) * rng.normal(size=(n, p)))
+
+
+def test_skewed_reference_has_the_skews_variances_and_rank_correlations_of_the_data():
+    X = skewed(np.random.default_rng(0), 400, 3)
+    X[:, 1] *= -2
+    X[:, 2] = np.log(X[:, 2])
+    X = X - X.mean(axis=0)
+    reference, rng = SkewedReference(X), np.random.default_rng(1)
+    draws = [reference.draw(rng) for _ in range(20)]
+    np.testing.assert_allclose(draws[0].std(axis=0), X.std(axis=0))
+    correlations = np.mean([spearmanr(draw).statistic for draw in draws], axis=0)
+    np.testing.assert_allclose(correlations, spearmanr(X).statistic, atol=0.03)
+    asymmetry = np.median([np.median(draw, axis=0) for draw in draws], axis=0)
+    np.testing.assert_allclose(asymmetry, np.median(X, axis=0), atol=0.15 * X.std(axis=0).max())
+
+
+def test_skewed_reference_of_more_columns_than_patients():
+    X = skewed(np.random.default_rng(0), 30, 200)
+    X = X - X.mean(axis=0)
+    draw = SkewedReference(X).draw(np.random.default_rng(0))
+    assert draw.shape == (30, 30)
+    assert np.square(draw).sum() == pytest.approx(np.square(X).sum())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_columns_skewed_together_are_no_clusters(seed):
+    X = skewed(np.random.default_rng(seed), 120, 6)
+    clusterer = SubtypeClusterer(max_clusters=5, random_state=0).fit(X)
+    assert not clusterer.structured_
 
 
 def test_survival_is_compared_and_does_not_make_the_labels():

@@ -147,18 +147,6 @@ def consensus_labels(consensus, n_clusters):
     return rank[raw]
 
 
-def null_sample(X, rng):
-    """Samples without clusters, uniform, with the covariance of X in its principal coordinates.
-
-    Of all shapes with one peak, the flat one most looks as if it had clusters.
-    """
-    spread = np.linalg.svd(X, compute_uv=False) / np.sqrt(max(len(X) - 1, 1))
-    null = rng.uniform(-1, 1, size=(len(X), spread.size))
-    null -= null.mean(axis=0)
-    # exactly the variances of X: their chance variation would drown the comparison
-    return null * (spread / null.std(axis=0, ddof=1))
-
-
 def _first_centres(X, member, n_clusters, rng):
     """k-means++: far points are likely to be drawn; of a few drawn, the best one is taken."""
     n_runs, n_samples = member.shape

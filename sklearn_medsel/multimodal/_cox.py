@@ -77,7 +77,8 @@ class MultimodalCox(MultimodalEstimator):
         One row per pair of blocks: ``block_a``, ``block_b``, ``strength`` (correlation of the
         products' score with what main effects leave over, on patients left out), ``pvalue`` (of
         the clearest product anywhere, by permutation of what main effects leave over for patients
-        left out, and beside what bends in single features) and ``top_pairs`` (feature, feature, strength).
+        left out, and beside what bends in single features) and ``top_pairs`` (feature, feature,
+        strength).
     term_weights_ : DataFrame
         Weight of each term of the fused score.
     availability_ : Series

@@ -9,11 +9,13 @@ from ._consensus import (
     cluster_subsamples,
     consensus_matrix,
     dispersion,
-    null_sample,
 )
+from ._subtype_references import FlatReference, SkewedReference, rotated
 
 _N_SHORT = 25
 _SMALLEST_PAC = 0.005  # differences below half a percent of the pairs decide nothing
+_KINDS = FlatReference, SkewedReference
+N_KINDS = len(_KINDS)
 _SMALLEST_SD = np.array([_SMALLEST_PAC, 1e-6])
 
 
@@ -29,7 +31,7 @@ def compare_with_null(X, tried, member, n_references, rng, step):
     member : ndarray of shape (n_resamples, n_samples), bool
         Subsamples.
     n_references : int
-        Number of data sets without clusters.
+        Number of data sets without clusters, of each kind.
     rng : Generator
         For centres and references.
     step : callable
@@ -44,37 +46,58 @@ def compare_with_null(X, tried, member, n_references, rng, step):
     """
     n_short = min(_N_SHORT, len(member))
     consensus, pac, found = {}, [], np.empty((2, len(tried)))
+    cloud = rotated(X)
     for place, k in enumerate(tried):
-        labels = cluster_subsamples(X, member, k, rng)
+        labels = cluster_subsamples(cloud, member, k, rng)
         consensus[k] = consensus_matrix(labels)
         pac.append(ambiguous_share(consensus[k]))
-        found[:, place] = _measures(X, labels[:n_short])
+        found[:, place] = _measures(cloud, labels[:n_short])
     stopped = step()
-    reference = np.empty((n_references, 2, len(tried)))
-    for row in reference:
-        null, drawn = null_sample(X, rng), member[rng.permutation(len(member))[:n_short]]
-        for place, k in enumerate(tried):
-            row[:, place] = _measures(null, cluster_subsamples(null, drawn, k, rng))
-        stopped = stopped or step()  # all are needed: a callback can watch, but not stop
-    mean, sd = reference.mean(axis=0), reference.std(axis=0, ddof=1)
+    compared = []
+    for kind in _KINDS:
+        reference, measured = kind(X), np.empty((n_references, 2, len(tried)))
+        for row in measured:
+            null, drawn = reference.draw(rng), member[rng.permutation(len(member))[:n_short]]
+            for place, k in enumerate(tried):
+                row[:, place] = _measures(null, cluster_subsamples(null, drawn, k, rng))
+            stopped = stopped or step()  # all are needed: a callback can watch, but not stop
+        compared.append(_compare(found, measured))
+    compared = np.array(compared)
+    harder = compared[:, -1].argmax(axis=0)  # of the kinds, for each number of clusters
+    reference, gain, reference_dispersion, pvalue = compared[harder, :, np.arange(len(tried))].T
+    table = pd.DataFrame(
+        {
+            "n_clusters": np.array(tried, np.int64),
+            "pac": pac,
+            "reference": reference,
+            "gain": gain,
+            "dispersion": found[1],
+            "reference_dispersion": reference_dispersion,
+            "pvalue": pvalue,
+        }
+    )
+    return consensus, table
+
+
+def _compare(found, measured):
+    """Ambiguity of references, gain over it, their dispersion, and p-values: (4, n_tried).
+
+    Parameters
+    ----------
+    found : ndarray of shape (2, n_tried)
+        Ambiguity and dispersion of the patients' clusters.
+    measured : ndarray of shape (n_references, 2, n_tried)
+        The same of data without clusters.
+    """
+    n_references = len(measured)
+    mean, sd = measured.mean(axis=0), measured.std(axis=0, ddof=1)
     error = np.maximum(sd, _SMALLEST_SD[:, None]) * np.sqrt(1 + 1 / n_references)
     pvalue = stats.t.sf((mean - found) / error, n_references - 1)
     gain = np.log((mean[0] + _SMALLEST_PAC) / (found[0] + _SMALLEST_PAC))
     # the smaller of the two p-values, corrected for being the smaller; clusters that are tight but
     # no steadier than those of the references are mostly long tails or curved clouds
     pvalue = np.where(gain > 0, np.minimum(2 * pvalue.min(axis=0), 1.0), 1.0)
-    table = pd.DataFrame(
-        {
-            "n_clusters": np.array(tried, np.int64),
-            "pac": pac,
-            "reference": mean[0],
-            "gain": gain,
-            "dispersion": found[1],
-            "reference_dispersion": mean[1],
-            "pvalue": pvalue,
-        }
-    )
-    return consensus, table
+    return np.stack([mean[0], gain, mean[1], pvalue])
 
 
 def measure_stability(consensus, labels):

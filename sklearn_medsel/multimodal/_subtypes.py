@@ -15,7 +15,7 @@ from ..base import CallbackSupportMixin, draw_seeds, one_blas_thread, progress
 from ..survival import logrank_test
 from ._blocks import name_rows
 from ._consensus import consensus_labels, draw_subsamples
-from ._subtype_evidence import compare_with_null, describe_finding, measure_stability
+from ._subtype_evidence import N_KINDS, compare_with_null, describe_finding, measure_stability
 
 _FEWEST_PER_CLUSTER = 4
 _LEVEL = 0.05
@@ -27,9 +27,10 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
     k-means is run on many subsamples of the patients. Two patients belong together if they are
     in one cluster whenever both are drawn; the final labels come from that consensus. Where there
     are clusters, most pairs are always or never together. k-means finds clusters in anything, so
-    the share of ambiguous pairs, and how tight the clusters are, are compared with data of the same
-    covariance without clusters. Unless fewer pairs are ambiguous, and one of the two is clearly
-    lower, `n_clusters_` is 1 and `finding_` says so.
+    the share of ambiguous pairs, and how tight the clusters are, are compared with two kinds of
+    data without clusters: flat with the covariance of `X`, and skewed like its columns. Unless
+    fewer pairs are ambiguous, and one of the two is clearly lower, `n_clusters_` is 1 and
+    `finding_` says so.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
     subsample : float, default=0.8
         Share of the patients in a subsample.
     n_references : int, default=20
-        Number of data sets without clusters to compare with.
+        Number of data sets without clusters to compare with, of each of the two kinds.
     random_state : int, RandomState instance or None, default=None
         Seed of subsamples, first centres and references.
 
@@ -67,7 +68,8 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         pairs with a consensus between 0.1 and 0.9), reference (that of data without clusters), gain
         (logarithm of reference over pac), dispersion (sum of squares within clusters over that of
         all), reference_dispersion, and pvalue (not corrected for the number of rows; 1 where the
-        pairs are no less ambiguous than the reference).
+        pairs are no less ambiguous than the reference). The reference is the kind of data without
+        clusters that gives the larger p-value.
     consensus_ : ndarray of shape (n_patients, n_patients), float32
         How often two patients were in one cluster, of the times both were drawn; all one if
         there is one cluster.
@@ -95,10 +97,13 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
     Notes
     -----
     k-means weighs columns by their variance: scale them before, such as by a Pipeline given as
-    representation. The references are uniform, with the principal variances of the data; of all
-    symmetric shapes with one peak, that is the one most easily taken for clusters [4]_. Skewed
-    columns that go together, such as concentrations, and clouds along a curve are still taken for
-    clusters: bring columns to logarithms or ranks before. Two clusters far
+    representation. References of the one kind are uniform, with the principal variances of the
+    data; of all symmetric shapes with one peak, that is the one most easily taken for clusters
+    [4]_. Those of the other kind are bent normal scores with the rank correlations and the skews of
+    the columns [5]_, as skewed columns that go together, such as concentrations, have a dense end
+    and a thin one. What counts is the kind that is the harder to tell from the data. Concentrations
+    are still best brought to logarithms before: the clusters they have are clearer then. Clouds
+    along a curve are still taken for clusters. Two clusters far
     apart look, to the consensus, like one long cloud cut in half; the sum of squares within
     clusters tells them apart. So both are tested, by how far they lie below the references in
     standard deviations (Student's distribution). Both sides use 25 subsamples, as few subsamples
@@ -116,6 +121,8 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
        Sci Rep 2020;10:1816.
     .. [4] Tibshirani R, Walther G, Hastie T. Estimating the number of clusters in a data set via
        the gap statistic. J R Stat Soc B 2001;63:411-423.
+    .. [5] Hoaglin DC. Summarizing shape numerically: the g-and-h distributions. In: Exploring Data
+       Tables, Trends, and Shapes. Wiley, 1985, 461-513.
 
     Examples
     --------
@@ -190,14 +197,15 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         values = self._represent(X, reset=True)
         tried = self._numbers_to_try(len(values), len(np.unique(values, axis=0)))
         rng = np.random.default_rng(draw_seeds(self.random_state, 1)[0])
-        centre = values.mean(axis=0)
+        n_steps = 1 + N_KINDS * self.n_references
         with (
-            progress(self, X, y, n_steps=1 + self.n_references, task_name="data set") as step,
+            progress(self, X, y, n_steps=n_steps, task_name="data set") as step,
             one_blas_thread(),
         ):
             member = draw_subsamples(len(values), self.n_resamples, self.subsample, rng)
-            rotated = _rotated(values - centre)
-            consensus, pac = compare_with_null(rotated, tried, member, self.n_references, rng, step)
+            consensus, pac = compare_with_null(
+                values - values.mean(axis=0), tried, member, self.n_references, rng, step
+            )
         # columns of plain arrays, which every format can store; the properties make tables of them
         self._tables = {"pac": _columns(pac)}
         self._choose(consensus, len(values))
@@ -328,14 +336,6 @@ def _check_columns(X):
                 f"column {name!r} of X holds NaN at {name_rows(missing, X.index)}; impute, or pass "
                 "a representation that does."
             )
-
-
-def _rotated(X):
-    """Centred samples in their principal coordinates: the same distances, no more columns."""
-    if X.shape[1] <= len(X):
-        return X
-    left, singular, _ = np.linalg.svd(X, full_matrices=False)
-    return left * singular
 
 
 def _columns(table):
