@@ -159,6 +159,21 @@ def test_maxstat_pvalue_and_determinism():
     assert 0.5 < first.score(X, y) <= 1
 
 
+def test_rows_of_one_patient_are_not_independent_evidence():
+    X, y = data()
+    rows = np.arange(len(X)).repeat(3)
+    patients = RiskStratifier(Linear(), random_state=0).fit(X[rows], y[rows], groups=rows)
+    clusters = {"clusters": rows}
+    assert patients.logrank_ == logrank_test(y[rows], patients.group_, **clusters)
+    high = pd.DataFrame({"high": patients.group_.astype(float)})
+    expected = cox_regression(high, y[rows], **clusters)
+    assert patients.hazard_ratios_["pvalue"][0] == pytest.approx(expected["pvalue"][0])
+    assert patients.hazard_ratios_["pvalue"][0] > cox_regression(high, y[rows])["pvalue"][0]
+    member = patients.group_ == 1
+    curve = kaplan_meier(y[rows][member], clusters=rows[member])
+    pd.testing.assert_frame_equal(patients.curves_["high risk"], curve)
+
+
 def test_own_cross_fitted_score_is_used_and_groups_are_passed():
     X, y = data()
     groups = np.arange(160) // 2

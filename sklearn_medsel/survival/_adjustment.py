@@ -14,7 +14,7 @@ _PENALTY = 1.0  # slight, so that a category without an event keeps a finite ris
 _NUMBERS = ["hazard_ratio", "ci_low", "ci_high", "pvalue"]
 
 
-def hazard_ratios(y, group, names, base=None):
+def hazard_ratios(y, group, names, base=None, clusters=None):
     """Cox models of the groups, against the lowest one.
 
     Parameters
@@ -27,6 +27,8 @@ def hazard_ratios(y, group, names, base=None):
         Names of the groups, the lowest risk first.
     base : ndarray of shape (n_samples,) or None
         Risk to adjust for, by models that did not see the samples, see `base_risk`.
+    clusters : ndarray of shape (n_samples,) or None
+        Samples of one cluster, such as a patient, need not be independent.
 
     Returns
     -------
@@ -44,13 +46,13 @@ def hazard_ratios(y, group, names, base=None):
             "n_events": member[y["event"]].sum().to_numpy().astype(np.int64),
         }
     )
-    table[_NUMBERS] = _fit(member, y)[_NUMBERS].to_numpy()
+    table[_NUMBERS] = _fit(member, y, clusters)[_NUMBERS].to_numpy()
     adjusted = np.full((len(table), len(_NUMBERS)), np.nan)
     if base is not None:
         # the groups come last: what the base already says is taken from them, not the other way
         joined = member.copy()
         joined.insert(0, "base", base)
-        adjusted = _fit(joined, y)[_NUMBERS].to_numpy()[-len(table) :]
+        adjusted = _fit(joined, y, clusters)[_NUMBERS].to_numpy()[-len(table) :]
     table[[f"adjusted_{name}" for name in _NUMBERS]] = adjusted
     return table
 
@@ -83,11 +85,11 @@ def base_risk(base, y, folds):
     return risk
 
 
-def _fit(columns, y):
+def _fit(columns, y, clusters):
     """Cox model; an infinite ratio of a group shows in the table, one of the base does no harm."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return cox_regression(columns, y)
+        return cox_regression(columns, y, clusters=clusters)
 
 
 def find_base(base, estimator, X):

@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, Real, RealNotInt, StrOptions, validate_params
 
 from sklearn_medsel._validation import check_survival_y
+from sklearn_medsel.survival._clusters import check_clusters
 from sklearn_medsel.survival._cox_likelihood import CoxLikelihood
 from sklearn_medsel.survival._cox_univariate import fit_univariate
 from sklearn_medsel.survival._gene_table import GeneTable, name_some, standardise
@@ -113,7 +114,7 @@ def cox_univariate(X, y, *, ties="efron", per="unit", confidence=0.95):
     },
     prefer_skip_nested_validation=True,
 )
-def cox_regression(X, y, *, ties="efron", penalty=0.0, confidence=0.95):
+def cox_regression(X, y, *, ties="efron", penalty=0.0, confidence=0.95, clusters=None):
     """Fit one Cox model of all columns.
 
     Parameters
@@ -129,6 +130,10 @@ def cox_regression(X, y, *, ties="efron", penalty=0.0, confidence=0.95):
         log partial likelihood. Scale the columns first, since it depends on their units.
     confidence : float, default=0.95
         Level of the intervals, between 0 and 1.
+    clusters : array-like of shape (n_samples,) or None, default=None
+        Labels; samples that share one, such as those of one patient or hospital, need not be
+        independent. Intervals and p-values are then those of the robust variance [3]_, which is
+        too small for less than some thirty clusters.
 
     Returns
     -------
@@ -142,7 +147,8 @@ def cox_regression(X, y, *, ties="efron", penalty=0.0, confidence=0.95):
     ------
     ValueError
         If `y` is not a valid survival target, the lengths differ, a column is not numeric or holds
-        a missing or infinite value, or there are more columns than events and no penalty.
+        a missing or infinite value, a cluster is missing, or there are more columns than events and
+        no penalty.
 
     Warns
     -----
@@ -164,6 +170,8 @@ def cox_regression(X, y, *, ties="efron", penalty=0.0, confidence=0.95):
     .. [1] Cox DR. Regression models and life-tables. J R Stat Soc B 1972;34:187-220.
     .. [2] Efron B. The efficiency of Cox's likelihood function for censored data. J Am Stat Assoc
        1977;72:557-565.
+    .. [3] Lin DY, Wei LJ. The robust inference for the Cox proportional hazards model. J Am Stat
+       Assoc 1989;84:1074-1078.
 
     Examples
     --------
@@ -180,6 +188,7 @@ def cox_regression(X, y, *, ties="efron", penalty=0.0, confidence=0.95):
     1   grade          4.26    0.00
     """
     event, time = check_survival_y(y)
+    clusters = check_clusters(clusters, time.size)
     table = GeneTable(X, time.size)
     values = table.block(slice(0, table.n_features))
     _check_complete(values, table.names)
@@ -194,7 +203,7 @@ def cox_regression(X, y, *, ties="efron", penalty=0.0, confidence=0.95):
     coefficient, error, pvalue = np.full((3, table.n_features), np.nan)
     if kept.size:
         model = CoxLikelihood(scaled[:, kept], sets, ties, penalty / scale[kept] ** 2)
-        estimate, error[kept], pvalue[kept], infinite = model.fit()
+        estimate, error[kept], pvalue[kept], infinite = model.fit(clusters)
         coefficient[kept] = estimate
         if infinite.any():
             warnings.warn(

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import linalg, stats
 
+from sklearn_medsel.survival._clusters import sum_clusters
+
 _MAX_STEPS = 100
 _MAX_STEP_LENGTH = 3.0  # in standard deviations of a column
 _LARGEST_SPREAD = 500.0  # of the log hazard between samples; exp of more underflows
@@ -31,11 +33,18 @@ class CoxLikelihood:
         else:
             self.fraction = np.zeros((sets.rows.size, 1))
 
-    def fit(self):
-        """Estimates, standard errors, p-values, and which of the estimates are infinite."""
+    def fit(self, clusters=None):
+        """Estimates, standard errors, p-values, and which of the estimates are infinite.
+
+        With `clusters` (n_samples,), int, standard errors are those of Lin and Wei.
+        """
         coefficient, value, step, information = self._maximise()
         infinite = np.abs(step) > 1e-3
-        error = np.sqrt(np.maximum(np.diag(linalg.pinvh(information)), 0))
+        covariance = linalg.pinvh(information)
+        if clusters is not None:
+            of_clusters = sum_clusters(self.score_residuals(coefficient), clusters)
+            covariance = covariance @ (of_clusters.T @ of_clusters) @ covariance
+        error = np.sqrt(np.maximum(np.diag(covariance), 0))
         pvalue = 2 * stats.norm.sf(np.abs(coefficient) / np.where(error > 0, error, np.nan))
         for column in np.flatnonzero(infinite):
             ratio = max(2 * (value - self._value_without(column)), 0.0)
@@ -79,18 +88,38 @@ class CoxLikelihood:
     def __call__(self, coefficient):
         """Log likelihood, its gradient and its negated Hessian."""
         sets, X = self.sets, self.X
-        eta = X @ coefficient
-        eta -= eta.max()
-        weight = np.exp(eta)[:, None]
-        total, mean = self._over_terms(weight), self._over_terms(weight * X)
-        total = np.maximum(total, np.finfo(np.float64).tiny)
-        mean /= total
+        eta, weight, total, mean = self._terms(coefficient)
         value = eta[sets.rows].sum() - np.log(total).sum()
         value -= (self.penalty * coefficient**2).sum() / 2
         slope = X[sets.rows].sum(axis=0) - mean.sum(axis=0) - self.penalty * coefficient
-        hazard = weight * self._cumulative(total)
+        hazard = weight * self._cumulative(1 / total)
         information = X.T @ (hazard * X) - mean.T @ mean + np.diag(self.penalty)
         return value, slope, information
+
+    def _terms(self, coefficient):
+        """Log hazards and hazards of samples; their total and mean column at every event."""
+        eta = self.X @ coefficient
+        eta -= eta.max()
+        weight = np.exp(eta)[:, None]
+        total = np.maximum(self._over_terms(weight), np.finfo(np.float64).tiny)
+        return eta, weight, total, self._over_terms(weight * self.X) / total
+
+    def score_residuals(self, coefficient):
+        """What each sample adds to the gradient, without the penalty (n_samples, n_columns).
+
+        In the order of the samples as given. They sum to zero at the maximum.
+        """
+        sets, X = self.sets, self.X
+        _, weight, total, mean = self._terms(coefficient)
+        residuals = -weight * (X * self._cumulative(1 / total) - self._cumulative(mean / total))
+        # those who fail together share the mean columns of their terms
+        n_tied = np.bincount(sets.time_of_row)[:, None]
+        shared = np.zeros((sets.times.size, X.shape[1]))
+        np.add.at(shared, sets.time_of_row, mean)
+        residuals[sets.rows] += X[sets.rows] - (shared / n_tied)[sets.time_of_row]
+        given = np.empty_like(residuals)
+        given[sets.order] = residuals
+        return given
 
     def _over_terms(self, values):
         index = self.sets.time_of_row
@@ -99,15 +128,17 @@ class CoxLikelihood:
             sums -= self.fraction * self.sets.failing(values)[index]
         return sums
 
-    def _cumulative(self, total):
-        """Cumulative hazard of each sample; those that fail share it with those tied with them."""
+    def _cumulative(self, values):
+        """Sum values of events (n_events, n) while each sample is at risk (n_samples, n).
+
+        Samples that fail are at risk for a part of the events tied with theirs only.
+        """
         sets = self.sets
-        n_samples, n_times = len(self.X), sets.times.size
-        at_time = np.bincount(sets.time_of_row, weights=(1 / total)[:, 0], minlength=n_times)
-        spared = np.bincount(
-            sets.time_of_row, weights=(self.fraction / total)[:, 0], minlength=n_times
-        )
-        seen = np.searchsorted(sets.starts, np.arange(n_samples), side="right")
-        hazard = np.concatenate([[0.0], np.cumsum(at_time)])[seen]
-        hazard[sets.rows] -= spared[sets.time_of_row]
-        return hazard[:, None]
+        at_time = np.zeros((1 + sets.times.size, values.shape[1]))
+        spared = np.zeros((sets.times.size, values.shape[1]))
+        np.add.at(at_time, sets.time_of_row + 1, values)
+        np.add.at(spared, sets.time_of_row, self.fraction * values)
+        seen = np.searchsorted(sets.starts, np.arange(len(self.X)), side="right")
+        summed = np.cumsum(at_time, axis=0)[seen]
+        summed[sets.rows] -= spared[sets.time_of_row]
+        return summed

@@ -55,7 +55,7 @@ def join_folds(parts, folds, times):
     return found, {"scores": _columns(scores), "auc": _columns(pd.DataFrame(auc))}
 
 
-def judge_groups(y, risk, group, base, n_groups, cut):
+def judge_groups(y, risk, group, base, n_groups, cut, clusters):
     """Cut points for new patients; curves, tests and hazard ratios of the held-out groups.
 
     Parameters
@@ -68,6 +68,8 @@ def judge_groups(y, risk, group, base, n_groups, cut):
         Held-out risk by the columns to adjust for.
     n_groups, cut
         As `RiskStratifier` takes them.
+    clusters : ndarray of shape (n_patients,) or None
+        Rows of one cluster are one patient.
 
     Returns
     -------
@@ -93,11 +95,15 @@ def judge_groups(y, risk, group, base, n_groups, cut):
     found = {
         "cut_points_": find_cuts(y, risk, n_groups, cut),
         "group_names_": names,
-        "logrank_": logrank_test(y, group),
+        "logrank_": logrank_test(y, group, clusters=clusters),
         "maxstat_pvalue_": maxstat_test(y, risk).pvalue if searched else np.nan,
     }
-    curves = {name: _columns(kaplan_meier(y[group == place])) for place, name in enumerate(names)}
-    ratios = _columns(hazard_ratios(y, group, names, base))
+    curves = {}
+    for place, name in enumerate(names):
+        member = group == place
+        of_member = None if clusters is None else clusters[member]
+        curves[name] = _columns(kaplan_meier(y[member], clusters=of_member))
+    ratios = _columns(hazard_ratios(y, group, names, base, clusters))
     return found, {"curves": curves, "hazard_ratios": ratios}
 
 

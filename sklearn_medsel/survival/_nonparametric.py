@@ -9,7 +9,10 @@ from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, RealNotInt, validate_params
 
 from sklearn_medsel._validation import check_survival_y, list_rows
+from sklearn_medsel.survival._clusters import check_clusters, sum_clusters
 from sklearn_medsel.survival._risk_sets import RiskSets
+
+_TIMES_PER_BLOCK = 256  # limits the memory
 
 
 class LogrankResult(NamedTuple):
@@ -34,7 +37,7 @@ class LogrankResult(NamedTuple):
     {"confidence": [Interval(RealNotInt, 0, 1, closed="neither")]},
     prefer_skip_nested_validation=True,
 )
-def kaplan_meier(y, *, confidence=0.95):
+def kaplan_meier(y, *, confidence=0.95, clusters=None):
     """Estimate the survival curve of one group of samples.
 
     Parameters
@@ -44,6 +47,9 @@ def kaplan_meier(y, *, confidence=0.95):
         here: the curve then stays at one.
     confidence : float, default=0.95
         Level of the pointwise interval, between 0 and 1.
+    clusters : array-like of shape (n_samples,) or None, default=None
+        Labels; samples that share one, such as those of one patient, need not be independent. The
+        variance of the interval is then a sum over clusters.
 
     Returns
     -------
@@ -63,7 +69,8 @@ def kaplan_meier(y, *, confidence=0.95):
     Raises
     ------
     ValueError
-        If `y` is not a valid survival target, or `confidence` is not between 0 and 1.
+        If `y` is not a valid survival target, `confidence` is not between 0 and 1, or `clusters`
+        has another length or a missing value.
 
     See Also
     --------
@@ -88,6 +95,7 @@ def kaplan_meier(y, *, confidence=0.95):
     3   8.0        1       0     0.267
     """
     event, time = check_survival_y(y, require_events=False)
+    clusters = check_clusters(clusters, time.size)
     times, index = np.unique(time, return_inverse=True)
     leaving = np.bincount(index, minlength=times.size)
     events = np.bincount(index[event], minlength=times.size)
@@ -96,7 +104,10 @@ def kaplan_meier(y, *, confidence=0.95):
     survival = np.cumprod(1 - events / at_risk)
     # Greenwood's variance of log(survival); once everybody failed it is infinite
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.sqrt(np.cumsum(events / (at_risk * (at_risk - events))))
+        if clusters is None:
+            spread = np.sqrt(np.cumsum(events / (at_risk * (at_risk - events))))
+        else:
+            spread = _clustered_spread(event, index, events, at_risk, clusters)
     low, high = _loglog_interval(survival, spread, confidence)
     return pd.DataFrame(
         {
@@ -111,6 +122,23 @@ def kaplan_meier(y, *, confidence=0.95):
     )
 
 
+def _clustered_spread(event, index, events, at_risk, clusters):
+    """Standard error of log(survival), from what each cluster adds to it at each time.
+
+    A sample adds 1 / (at risk - events) if it fails, and takes away the hazard it was exposed to.
+    The squares, were all samples clusters of their own, sum to Greenwood's variance.
+    """
+    exposed = np.cumsum(events / (at_risk * (at_risk - events)))
+    failed = np.where(event, 1 / (at_risk - events)[index], 0.0)
+    variance = np.empty(len(events))
+    for block in gen_batches(len(events), _TIMES_PER_BLOCK):
+        now = np.arange(len(events))[block]
+        gone = np.where(index[:, None] <= now, failed[:, None], 0.0)
+        added = gone - exposed[np.minimum(index[:, None], now)]
+        variance[block] = (sum_clusters(added, clusters) ** 2).sum(axis=0)
+    return np.sqrt(variance)
+
+
 def _loglog_interval(survival, spread, confidence):
     """Pointwise interval of a survival curve from the standard error of its logarithm."""
     low, high = np.ones_like(survival), np.ones_like(survival)
@@ -123,7 +151,7 @@ def _loglog_interval(survival, spread, confidence):
     return low, high
 
 
-def logrank_test(y, group):
+def logrank_test(y, group, *, clusters=None):
     """Test whether groups of samples have the same survival.
 
     Parameters
@@ -132,6 +160,9 @@ def logrank_test(y, group):
         Event and time of each sample, see `make_survival_y`.
     group : array-like of shape (n_samples,)
         Group of each sample: strings, numbers, Booleans or categories; at least two different.
+    clusters : array-like of shape (n_samples,) or None, default=None
+        Labels; samples that share one, such as those of one patient, need not be independent. The
+        variance is then a sum over clusters [2]_.
 
     Returns
     -------
@@ -143,8 +174,8 @@ def logrank_test(y, group):
     Raises
     ------
     ValueError
-        If `y` is not a valid survival target, a group is missing, the lengths differ or there is
-        only one group.
+        If `y` is not a valid survival target, a group or cluster is missing, the lengths differ or
+        there is only one group.
 
     See Also
     --------
@@ -154,6 +185,8 @@ def logrank_test(y, group):
     ----------
     .. [1] Mantel N. Evaluation of survival data and two new rank order statistics arising in its
        consideration. Cancer Chemother Rep 1966;50:163-170.
+    .. [2] Lin DY, Wei LJ. The robust inference for the Cox proportional hazards model. J Am Stat
+       Assoc 1989;84:1074-1078. At a hazard ratio of one.
 
     Examples
     --------
@@ -164,6 +197,7 @@ def logrank_test(y, group):
     (7.34, 0.0067, 1)
     """
     event, time = check_survival_y(y)
+    clusters = check_clusters(clusters, time.size)
     code, labels = check_group(group, time.size)
     if len(labels) < 2:
         raise ValueError(f"group holds one group only ({labels[0]!r}); the test needs two or more.")
@@ -174,8 +208,12 @@ def logrank_test(y, group):
     n_events = sets.failing(np.ones((time.size, 1)))
     share = in_group / n_at_risk
     excess = (sets.failing(member) - n_events * share).sum(axis=0)
-    weight = n_events * _tie_correction(n_events, n_at_risk)
-    covariance = np.diag((weight * share).sum(axis=0)) - (weight * share).T @ share
+    if clusters is None:
+        weight = n_events * _tie_correction(n_events, n_at_risk)
+        covariance = np.diag((weight * share).sum(axis=0)) - (weight * share).T @ share
+    else:
+        added = sum_clusters(_excess_of_samples(sets, member, share), clusters[sets.order])
+        covariance = added.T @ added
 
     takes_part = in_group[0] > 0
     degrees = int(takes_part.sum()) - 1
@@ -186,6 +224,23 @@ def logrank_test(y, group):
     inverse = np.linalg.pinv(covariance[np.ix_(kept, kept)], hermitian=True)
     statistic = max(float(excess[kept] @ inverse @ excess[kept]), 0.0)
     return LogrankResult(statistic, float(stats.chi2.sf(statistic, degrees)), degrees)
+
+
+def _excess_of_samples(sets, member, share):
+    """What each sample, in order of time, adds to the excess of each group (n_samples, n_groups).
+
+    Its own event, less the hazard it was exposed to, both as far from the mean of those at risk.
+    """
+    ones = np.ones((len(member), 1))
+    hazard = sets.failing(ones) / sets.at_risk(ones)
+    seen = np.searchsorted(sets.starts, np.arange(len(member)), side="right")
+    exposed, exposed_share = (
+        np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])[seen]
+        for values in (hazard, hazard * share)
+    )
+    added = exposed_share - member * exposed
+    added[sets.rows] += member[sets.rows] - share[sets.time_of_row]
+    return added
 
 
 def logrank_splits(split, event, time, *, present=None, block_size=1024):

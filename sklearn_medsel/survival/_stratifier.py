@@ -119,8 +119,9 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     Held-out risks of one patient depend on all others through the shared training folds. The
     log-rank p-value is a good guide, and no exact one; only other patients confirm it [1]_.
 
-    Tests and intervals count every row as a patient, with `groups` too: several rows of one
-    patient make p-values too small.
+    Curves, tests and hazard ratios count rows; with `groups`, their intervals and p-values are
+    those of rows that depend on each other within a group [3]_, which takes some thirty groups.
+    ``maxstat_pvalue_`` is not: of several rows of one patient it is too small.
 
     What hazard ratios are adjusted for is held out as well. Columns weighed on the very patients
     who are judged would win even if neither they nor the risk said anything, and the groups of
@@ -136,6 +137,8 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
        accuracy of survival risk classifiers based on high-dimensional data. Brief Bioinform
        2011;12:203-214.
     .. [2] Lausen B, Schumacher M. Maximally selected rank statistics. Biometrics 1992;48:73-85.
+    .. [3] Lin DY, Wei LJ. The robust inference for the Cox proportional hazards model. J Am Stat
+       Assoc 1989;84:1074-1078.
 
     Examples
     --------
@@ -197,7 +200,7 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             Event and time of each patient, see `make_survival_y`.
         groups : array-like of shape (n_patients,) or None, default=None
             Rows of one group, such as several samples of a patient, are never on both sides of a
-            fold.
+            fold, and need not be independent in tests and intervals.
 
         Returns
         -------
@@ -252,7 +255,7 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         joined, tables = join_folds(parts, folds, times)
         known = None if base is None else base_risk(base, y, folds)
         judged, more_tables = judge_groups(
-            y, joined["risk_"], joined["group_"], known, self.n_groups, self.cut
+            y, joined["risk_"], joined["group_"], known, self.n_groups, self.cut, groups
         )
         # all at once and last: a fit that fails leaves what an earlier one found as it was
         vars(self).update(
