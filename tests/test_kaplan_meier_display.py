@@ -154,6 +154,35 @@ class FirstColumn:
         return np.asarray(X)[:, 0]
 
 
+def test_names_are_written_as_they_are_unless_long(axes, target):
+    y, _ = target
+    long = "patients with neoadjuvant chemotherapy and surgery"
+    names = ["under $5_$", "_none", long, "b"]
+    display = KaplanMeierDisplay.from_survival(y, np.tile(names, 20), ax=axes)
+    display.figure_.draw_without_rendering()  # a dollar sign begins no formula
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert sorted(legend) == [
+        "_none (n = 20)",
+        "b (n = 20)",
+        "patients with n…nd surgery (n = 20)",
+        "under $5_$ (n = 20)",
+    ]
+    assert "patients with n…nd surgery" in texts(axes)
+    assert long in display.at_risk_.index
+
+
+def test_many_groups_leave_room_for_the_curves(target):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    y, _ = target
+    heights = []
+    for n_groups in (2, 10):
+        display = KaplanMeierDisplay.from_survival(y, np.arange(80) % n_groups)
+        display.figure_.draw_without_rendering()
+        heights.append(display.ax_.get_window_extent().height)
+        plt.close(display.figure_)
+    assert heights[1] > 0.9 * heights[0]
+
+
 @pytest.mark.parametrize(
     ("n_groups", "labels"),
     [

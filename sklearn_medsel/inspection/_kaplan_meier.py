@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn.utils import check_array, check_consistent_length
 
 from sklearn_medsel._validation import check_survival_y
-from sklearn_medsel.inspection._plotting import new_axes, palette
+from sklearn_medsel.inspection._plotting import new_axes, palette, shorten
 from sklearn_medsel.inspection._survival_drawing import (
     curve_style,
     draw_curve,
@@ -223,14 +223,15 @@ class KaplanMeierDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        ax = new_axes(ax, self, (6.4, 4.6))
+        # each group takes a line of the numbers at risk
+        ax = new_axes(ax, self, (6.4, 4.2 + 0.2 * max(len(self.curves), 2)))
         self.ax_, self.figure_ = ax, ax.figure
         colours = palette()
         self.lines_ = [
             draw_curve(
                 ax,
                 curve,
-                label=f"{label} (n = {curve['at_risk'].iloc[0]})",
+                label=f"{shorten(label)} (n = {curve['at_risk'].iloc[0]})",
                 colour=colours[index % len(colours)],
                 line_style=curve_style(index),
                 show_ci=show_ci,
@@ -261,8 +262,13 @@ class KaplanMeierDisplay:
         ax.spines[["top", "right"]].set_visible(False)
         if len(self.curves) > 1:
             title = None if self.logrank is None else f"log-rank {format_p(self.logrank.pvalue)}"
-            legend = ax.legend(title=title, frameon=False, handlelength=3, alignment="left")
+            names = [line.get_label() for line in self.lines_]
+            legend = ax.legend(self.lines_, names, title=title, handlelength=3, alignment="left")
+            legend.set_frame_on(True)  # so that a curve behind it does not run through the words
+            legend.get_frame().set(alpha=0.75, linewidth=0)
             legend.get_title().set_fontsize(legend.get_texts()[0].get_fontsize())
+            for text in legend.get_texts():
+                text.set_parse_math(False)  # a name may hold a dollar sign
 
 
 def _encode(group, n_samples):

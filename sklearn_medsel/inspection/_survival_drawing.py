@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_medsel.inspection._plotting import font_points
+from sklearn_medsel.inspection._plotting import font_points, shorten
 
 # Line styles differ as well as colours, for readers and prints without colour.
 _LINE_STYLES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)), (0, (3, 3)))
@@ -73,6 +73,7 @@ def write_at_risk(ax, table):
             va="top",
             fontsize=text_size,
             annotation_clip=False,
+            parse_math=False,
             **options,
         )
 
@@ -81,7 +82,7 @@ def write_at_risk(ax, table):
     if not only_one:
         write("Number at risk", 0, 0, ha="left", shift=-6)
     for row, (label, counts) in enumerate(table.iterrows(), start=0 if only_one else 1):
-        write("At risk" if only_one else label, 0, row, ha="right", shift=beside)
+        write("At risk" if only_one else shorten(label), 0, row, ha="right", shift=beside)
         for tick, count in counts.items():
             write(str(count), tick, row, ha="center")
 
