@@ -2,6 +2,7 @@
 
 import base64
 import html
+import math
 import re
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -130,6 +131,8 @@ def number(value, digits=3):
         return "–"
     if value == 0:
         return "0"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     # Trailing zeros stay, so that the numbers of a column look alike.
     is_large = abs(value) >= 10**digits
     written = f"{value:,.0f}" if is_large else f"{value:#.{digits}g}".rstrip(".")

@@ -22,7 +22,7 @@ h1{font-size:clamp(1.55rem,4.5vw,2.25rem);line-height:1.2;margin:.1rem 0 .75rem;
   letter-spacing:-.015em;overflow-wrap:anywhere}
 h2{font-size:1.3rem;line-height:1.3;margin:0 0 .5rem;letter-spacing:-.01em}
 h3{font-size:1.02rem;margin:1.75rem 0 .25rem}
-p{margin:.5rem 0;max-width:46rem}
+p{margin:.5rem 0;max-width:46rem;overflow-wrap:break-word}
 a{color:var(--accent)}
 .kicker{color:var(--accent);font-weight:600;font-size:.82rem;letter-spacing:.06em;
   text-transform:uppercase;margin:0}

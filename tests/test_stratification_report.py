@@ -305,3 +305,21 @@ def test_chance_is_written_beside_the_axes(stratifier):
     box = label.get_window_extent()
     assert ax.get_window_extent().x1 < box.x0
     assert box.x1 <= figure.bbox.x1
+
+
+def test_a_ratio_that_is_not_finite_is_told_in_words(cohort):
+    X, y = cohort
+    # of those at low risk, nobody is seen to die
+    y = make_survival_y(X["age"] > X["age"].quantile(0.7), 100 - X["age"])
+    stratifier = fit(Age(), (X, y), base=["female"])
+    assert np.isinf(stratifier.hazard_ratios_["hazard_ratio"].iloc[-1])
+    page = stratification_report(stratifier, X, y)
+    assert "is no finite multiple of that of “low risk”" in page
+    assert "∞" in page
+    for words in (">inf<", "inf times", "– to –"):
+        assert words not in page
+
+
+def test_infinite_numbers():
+    assert number(np.inf) == "∞"
+    assert number(-np.inf) == "−∞"

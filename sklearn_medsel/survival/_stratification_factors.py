@@ -16,6 +16,8 @@ MOST = 20
 _N_UNSELECTED = 12  # rows where the model selected nothing
 _MOST_LEVELS = 4
 _HIDDEN = "–"
+# long names break anywhere rather than push the numbers off the screen, but not into single letters
+_NAME = "display:inline-block;min-width:9rem;overflow-wrap:anywhere"
 _OTHER_LEVELS = {"missing", "nan", "None", "infrequent_sklearn"}
 
 
@@ -48,8 +50,7 @@ def factor_rows(stratifier, X):
     for column, strength in factors:
         values, written = X[column], number(strength, 2)
         for name, cells in _describe(str(column), values, masks):
-            # long names of columns break anywhere rather than push the numbers off the screen
-            rows.append([tag("span", name, style="overflow-wrap:anywhere"), *cells, written])
+            rows.append([tag("span", name, style=_NAME), *cells, written])
             written = ""
     return rows, source, n_elsewhere
 

@@ -21,6 +21,7 @@ from sklearn_medsel.survival._stratification_sections import (
     method_section,
     modality_section,
     ratio_table,
+    ratio_words,
 )
 
 
@@ -156,14 +157,12 @@ def _headline(stratifier):
         f"Survival of the {len(stratifier.group_names_)} groups {differ} in patients that neither "
         "the model nor the cut points had seen (log-rank p "
         f"{p_value(stratifier.logrank_.pvalue)}). The hazard of the group “{row['group']}” is "
-        f"{number(row['hazard_ratio'])} times that of “{lowest}” ({interval_words(row)})"
+        f"{ratio_words(row, lowest)}"
     )
     if not stratifier.base_columns_:
         return f"{words}."
-    return (
-        f"{words}; adjusted for {base_words(stratifier)}, "
-        f"{number(row['adjusted_hazard_ratio'])} times ({interval_words(row, 'adjusted_')})."
-    )
+    adjusted = ratio_words(row, lowest, "adjusted_")
+    return f"{words}; adjusted for {base_words(stratifier)}, it is {adjusted}."
 
 
 def _cards(stratifier):

@@ -201,13 +201,24 @@ def _bar(share):
     return tag("span", tag("i", style=f"width:{width}%"), class_="bar", aria_hidden="true")
 
 
+def ratio_words(row, lowest, kind=""):
+    """Write a hazard ratio as a multiple with its interval; say so where there is none."""
+    if np.isnan(row[f"{kind}ci_low"]):
+        return f"no finite multiple of that of “{lowest}”, as where a group has no event"
+    times = f"{number(row[f'{kind}hazard_ratio'])} times that of “{lowest}”"
+    return f"{times} ({interval_words(row, kind)})"
+
+
 def interval_words(row, kind=""):
     """Name an interval and write it."""
+    if np.isnan(row[f"{kind}ci_low"]):
+        return "no 95 % interval"
     return f"95 % interval {_limits(row, kind)}"
 
 
 def _limits(row, kind=""):
-    return f"{number(row[f'{kind}ci_low'])} to {number(row[f'{kind}ci_high'])}"
+    low, high = row[f"{kind}ci_low"], row[f"{kind}ci_high"]
+    return number(low) if np.isnan(low) else f"{number(low)} to {number(high)}"
 
 
 def base_words(stratifier):
