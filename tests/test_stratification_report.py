@@ -245,6 +245,8 @@ def test_other_patients_are_refused(stratifier, cohort):
             stratification_report(stratifier, X[other], y[other])
     with pytest.raises(NotFittedError):
         stratification_report(RiskStratifier(Age()), X, y)
+    with pytest.raises(TypeError, match="must be a RiskStratifier, found Age"):
+        stratification_report(Age().fit(X, y), X, y)
 
 
 def test_another_table_is_refused(stratifier, cohort):

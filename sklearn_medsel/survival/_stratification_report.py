@@ -23,6 +23,7 @@ from sklearn_medsel.survival._stratification_sections import (
     ratio_table,
     ratio_words,
 )
+from sklearn_medsel.survival._stratifier import RiskStratifier
 
 
 def stratification_report(
@@ -57,6 +58,10 @@ def stratification_report(
 
     Raises
     ------
+    TypeError
+        If `stratifier` is no `RiskStratifier`.
+    NotFittedError
+        If it is not fitted.
     ValueError
         If `X` and `y` are not what the stratifier was fitted on: other columns, outcomes or, by
         the risks of some of them, other patients or another order.
@@ -88,6 +93,11 @@ def stratification_report(
     """
     from sklearn_medsel._page import document
 
+    if not isinstance(stratifier, RiskStratifier):
+        raise TypeError(
+            f"stratifier must be a RiskStratifier, found {type(stratifier).__name__}; put the "
+            "model into one and fit that."
+        )
     check_is_fitted(stratifier, "cut_points_")
     if path is not None:
         _check_path(path)
