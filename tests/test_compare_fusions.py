@@ -212,6 +212,23 @@ def test_x_is_not_changed_and_labels_may_be_words():
     assert "clin alone" not in set(table["model"])
 
 
+@pytest.mark.parametrize("names", [["1", "2"], ["1", "2", "3a"]])
+def test_labels_may_be_written_as_digits(names):
+    data = patients(60, n_classes=len(names))
+    options = {"cv": 2, "fusions": "late", "random_state": 0}
+    words = np.array(list("abc"))[data.y]
+    expected = compare_fusions(data.X, words, BLOCKS, **options)
+    found = compare_fusions(data.X, np.array(names)[data.y], BLOCKS, **options)
+    scores = list(expected.attrs["scoring"])
+    pd.testing.assert_frame_equal(found[["model", *scores]], expected[["model", *scores]])
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "survival"])
+def test_own_score_may_ask_the_model(task):
+    table = compare(patients(60, task=task), cv=2, scoring=lambda m, X, y: m.score(X, y))
+    assert np.isfinite(table.iloc[:, 1]).all()
+
+
 def test_own_score():
     table = compare(patients(60, task="regression"), cv=2, scoring="neg_mean_absolute_error")
     assert (table["neg_mean_absolute_error"] < 0).all()
@@ -249,6 +266,8 @@ def test_wrong_base_models_and_survival_score():
         compare(data, models=[ours()])
     with pytest.raises(TypeError, match=r"models\['mine'\] must be an estimator"):
         compare(data, models={"mine": 3})
+    with pytest.raises(TypeError, match="fusions must be a sequence of names, found NoneType"):
+        compare(data, fusions=None)
     with pytest.raises(TypeError, match="scoring must be the name of a scorer"):
         compare(data, scoring=["f1"])
     with pytest.raises(ValueError, match="scoring='accuracy' is not for survival"):

@@ -1,6 +1,6 @@
 """Fusions and simple models judged side by side: same folds, all learnt inside the fold."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 
 import pandas as pd
@@ -110,7 +110,8 @@ def compare_fusions(
     Raises
     ------
     TypeError
-        If `models` is not a dict of estimators, or `scoring` neither a name nor a callable.
+        If `models` is not a dict of estimators, `fusions` no sequence, or `scoring` neither a name
+        nor a callable.
     ValueError
         If `X`, `y`, `blocks`, `base`, `fusions` or `groups` cannot be used, a class has too few
         patients for `cv`, or a fold of your own trains on patients it holds out. Also whatever a
@@ -226,6 +227,8 @@ def _gather(models, fusions, blocks, task, shared):
 
 def _fusions(fusions, blocks, task, shared):
     """Give our estimator for each rule of fusion."""
+    if not isinstance(fusions, Iterable):
+        raise TypeError(f"fusions must be a sequence of names, found {type(fusions).__name__}.")
     found = {}
     for fusion in [fusions] if isinstance(fusions, str) else fusions:
         if fusion not in FUSIONS:

@@ -5,6 +5,7 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LassoCV, LogisticRegressionCV, RidgeCV
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import l1_min_c
@@ -14,10 +15,16 @@ from sklearn_medsel.feature_selection._baseline_models import RidgeLogistic
 from sklearn_medsel.feature_selection._cox_linear import CoxLasso, CoxRidge
 from sklearn_medsel.multimodal._encoding import BlockEncoding
 from sklearn_medsel.multimodal._inputs import never_whole
+from sklearn_medsel.survival import concordance_index
 
 _PENALTIES = 8
 _TREES = 300
 _FOLDS = 5
+_SCORES = {
+    "classification": accuracy_score,
+    "regression": r2_score,
+    "survival": concordance_index,
+}
 
 
 class BlockBaseline(BaseEstimator):
@@ -109,7 +116,8 @@ class BlockBaseline(BaseEstimator):
         self._encoding = encoding
         y = np.asarray(y)
         if self.task == "classification":
-            self.classes_, counts = np.unique(y, return_counts=True)
+            # as numbers: LogisticRegressionCV takes balanced labels such as "1" for unknown
+            self.classes_, y, counts = np.unique(y, return_inverse=True, return_counts=True)
             self._shares = counts / counts.sum()
         names = [block.name for block in encoding.blocks_]
         alone = range(len(names)) if self.use is None else [names.index(self.use)]
@@ -153,7 +161,7 @@ class BlockBaseline(BaseEstimator):
             return model.predict(X)[:, None]
         found = np.log(np.clip(model.predict_proba(X), 1e-6, None))
         score = np.full((len(X), n_scores), np.log(1e-6))
-        score[:, np.searchsorted(self.classes_, model.classes_)] = found
+        score[:, model.classes_] = found  # those that some patient with the block has
         return score
 
     def predict(self, X):
@@ -188,6 +196,23 @@ class BlockBaseline(BaseEstimator):
             Rows sum to one.
         """
         return softmax(self._scores(X) + np.log(self._shares), axis=1)
+
+    def score(self, X, y):
+        """Score as scikit-learn's classifiers and regressors do, and survival by concordance.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, n_columns)
+            Patients.
+        y : array-like of shape (n,)
+            Outcome.
+
+        Returns
+        -------
+        float
+            Accuracy, R squared, or Harrell's concordance.
+        """
+        return _SCORES[self.task](y, self.predict(X))
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_models")
