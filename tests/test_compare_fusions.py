@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib import parallel_config
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss, roc_auc_score
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_medsel.datasets import make_patients
 from sklearn_medsel.feature_selection._compare_fold import corrected_paired_ttest
@@ -391,6 +393,26 @@ def test_stress_test_of_any_model():
         stress_missing_modalities(model, data.X, data.y)
     with pytest.raises(NotFittedError):
         stress_missing_modalities(ours(), data.X, data.y)
+
+
+def test_models_of_arrays_get_arrays():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 6)), np.arange(60) % 2
+    blocks = [("a", "table", [0, 1]), ("b", "table", slice(2, None))]
+    # both would fail on a DataFrame: by its indexing, by a warning of names that fit did not see
+    first = make_pipeline(FunctionTransformer(lambda X: X[:, :3]), HistGradientBoostingClassifier())
+    table = compare_fusions(X, y, blocks, cv=2, fusions=[], models={"first": first}, random_state=0)
+    assert np.isfinite(table["auroc"]).all()
+    table = stress_missing_modalities(first.fit(X, y), X, y, blocks=blocks)
+    assert table["score"][0] == pytest.approx(roc_auc_score(y, first.predict_proba(X)[:, 1]))
+
+
+def test_stress_test_of_a_search():
+    data = patients(60)
+    search = GridSearchCV(ours(), {"fusion": ["concat", "late"]}, cv=2).fit(data.X, data.y)
+    table = stress_missing_modalities(search, data.X, data.y)
+    best = stress_missing_modalities(search.best_estimator_, data.X, data.y)
+    pd.testing.assert_frame_equal(table, best)
 
 
 @pytest.mark.parametrize("values", [2, 13])

@@ -146,7 +146,7 @@ def compare_fusions(
     >>> table["model"].to_list()[:4]
     ['MultimodalCox, concat', 'clin alone', 'LASSO, clin', 'LASSO, gene']
     """
-    X = as_frame(X)
+    given, X = X, as_frame(X)
     y, task = check_outcome(y, "auto", len(X))
     names = [block.name for block in resolve_blocks(blocks, X)]
     if base is not None and base not in names:
@@ -158,12 +158,13 @@ def compare_fusions(
         "image_root": image_root,
         "random_state": random_state if isinstance(random_state, Integral) else None,
     }
-    models = _gather(_check_models(models), fusions, blocks, task, shared)
+    own = _check_models(models)
+    models = _gather(own, fusions, blocks, task, shared)
     reference = next(iter(models))
     groups, folds = make_folds(y, task, cv, n_repeats, groups, random_state)
     _check_folds(folds, y, task)
     scorers = find_scorers(scoring, task, y, models[reference])
-    setting = Setting(X, y, groups, models, scorers)
+    setting = Setting(X, y, groups, models, scorers, dict.fromkeys(own, given))
     results = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(evaluate)(fold, setting) for fold in folds
     )

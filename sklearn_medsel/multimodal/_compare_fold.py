@@ -33,6 +33,8 @@ class Setting:
     models : dict of str to estimator
     scorers : dict of str to callable
         From `find_scorers`.
+    own : dict of str to array of shape (n, n_columns)
+        What models of the user get in the place of `X`, by the name of the model.
     """
 
     X: pd.DataFrame
@@ -40,6 +42,7 @@ class Setting:
     groups: np.ndarray | None = None
     models: dict = field(default_factory=dict)
     scorers: dict = field(default_factory=dict)
+    own: dict = field(default_factory=dict)
 
 
 def evaluate(fold, setting):
@@ -58,11 +61,12 @@ def evaluate(fold, setting):
         One per model: ``model``, the scores, ``fit_seconds``, ``n_test``.
     """
     train, test = fold
-    X, y = setting.X.iloc[train], setting.y[train]
+    y = setting.y[train]
     groups = None if setting.groups is None else setting.groups[train]
     shared, records = None, []
     for name, model in setting.models.items():
-        model = clone(model)
+        model, given = clone(model), setting.own.get(name, setting.X)
+        X, X_test = (_safe_indexing(given, rows) for rows in fold)
         start = time.perf_counter()
         if isinstance(model, BlockBaseline):
             if shared is None:
@@ -75,7 +79,7 @@ def evaluate(fold, setting):
             takes_groups = groups is not None and has_fit_parameter(model, "groups")
             model.fit(X, y, **({"groups": groups} if takes_groups else {}))
             seconds = time.perf_counter() - start
-        X_test, y_test = setting.X.iloc[test], _safe_indexing(setting.y, test)
+        y_test = setting.y[test]
         scores = {
             key: float(score(model, X_test, y_test)) for key, score in setting.scorers.items()
         }

@@ -28,7 +28,8 @@ def stress_missing_modalities(estimator, X, y, *, blocks=None, scoring=None, ran
     y : array-like of shape (n,), structured array or DataFrame
         Their outcomes.
     blocks : list of (name, modality, columns) or None, default=None
-        The modalities. None: those of the estimator, its ``blocks_``.
+        The modalities. None: those of the estimator, its ``blocks_``; of a search, those of its
+        best estimator.
     scoring : str, callable or None, default=None
         As in `compare_fusions`; None: AUROC for two classes, balanced accuracy for more, R
         squared, or concordance.
@@ -75,10 +76,11 @@ def stress_missing_modalities(estimator, X, y, *, blocks=None, scoring=None, ran
     {'all': 1, 'without': 2, 'only': 2, 'random': 6}
     """
     check_is_fitted(estimator)
+    as_array = isinstance(X, np.ndarray)
     X = as_frame(X)
     y, task = _check_outcome(y, estimator, len(X))
     if blocks is None:
-        blocks = getattr(estimator, "blocks_", None)
+        blocks = getattr(getattr(estimator, "best_estimator_", estimator), "blocks_", None)
         if blocks is None:
             raise ValueError(
                 f"{type(estimator).__name__} has no blocks_; pass blocks, a list of (name, "
@@ -87,7 +89,7 @@ def stress_missing_modalities(estimator, X, y, *, blocks=None, scoring=None, ran
     blocks = resolve_blocks(blocks, X)
     classes = getattr(estimator, "classes_", y)
     score = next(iter(find_scorers(scoring, task, classes, estimator).values()))
-    trial = _Trial(estimator, X, y, blocks, score)
+    trial = _Trial(estimator, X, y, blocks, score, as_array)
     rng = check_random_state(random_state)
     names = [block.name for block in blocks]
     none = np.zeros((len(X), len(blocks)), dtype=bool)
@@ -141,9 +143,9 @@ def _classes_of(y, classes):
 class _Trial:
     """A model, and patients from whom blocks are taken."""
 
-    def __init__(self, estimator, X, y, blocks, score):
+    def __init__(self, estimator, X, y, blocks, score, as_array):
         self.estimator, self.X, self.y = estimator, X, y
-        self.blocks, self.score = blocks, score
+        self.blocks, self.score, self.as_array = blocks, score, as_array
         self.present = np.column_stack([has_block(block, X) for block in blocks])
 
     def row(self, scenario, block, share, draws):
@@ -165,8 +167,10 @@ class _Trial:
         kept, y = self.X[left], self.y[left]
         if not _can_score(y):
             return np.nan, np.nan, len(y)
-        reached = self.score(self.estimator, hide_blocks(kept, self.blocks, hidden[left]), y)
-        return reached, self.score(self.estimator, kept, y), len(y)
+        lacking = hide_blocks(kept, self.blocks, hidden[left])
+        if self.as_array:  # what was fitted on arrays is asked by arrays
+            kept, lacking = kept.to_numpy(), lacking.to_numpy()
+        return self.score(self.estimator, lacking, y), self.score(self.estimator, kept, y), len(y)
 
 
 def _can_score(y):
