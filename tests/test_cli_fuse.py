@@ -238,6 +238,9 @@ def test_groups_stay_together_and_base_may_be_chosen(run, patients, tmp_path):
     assert list(scores) == ["row", "id", "fold", "prediction"]
     assert (scores.groupby("id")["fold"].nunique() == 1).all()
     assert json.loads((tmp_path / "out" / "run.json").read_text())["base"] == "gene"
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "one model per block, and the mean of their scores." in page
+    assert "drawn towards zero" not in page  # a mean has no weights to draw
 
 
 def test_rows_of_one_id_stay_together(run, patients, tmp_path):

@@ -1,5 +1,6 @@
 """The displays of modalities and of their interactions, on a stand-in for a fitted estimator."""
 
+import io
 import itertools
 import sys
 
@@ -169,6 +170,27 @@ def test_bars_are_the_importances_largest_first():
     assert labels[0] == f"genes\n{100 * table['available'].iloc[0]:.0f} % of patients"
     assert display.ax_.get_title(loc="left") == f"together {table['importance'].sum():+.3f}"
     assert texts(display.ax_)[0] == "0.200"
+
+
+@pytest.mark.parametrize(("fusion", "said"), [("residual", True), ("late", False)])
+def test_a_block_is_fitted_first_where_the_fusion_has_stages(fusion, said):
+    model = Fused().fit(X)
+    model.fusion = fusion
+    display = ModalityImportanceDisplay.from_estimator(model)
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert any("fitted first" in label for label in labels) == said
+
+
+def test_title_of_the_matrix_is_not_cut_off():
+    pairs = list(itertools.combinations(["clin", "gene", "ct", "report"], 2))
+    table = pd.DataFrame(pairs, columns=["block_a", "block_b"]).assign(strength=0.1, pvalue=0.5)
+    table["top_pairs"] = [[("age", "mass", 0.3), ("age", "TP53", -0.3)]] * len(table)
+    figure = mpl.figure.Figure(figsize=(6.8, 4.05), layout="constrained")
+    InteractionDisplay.from_table(table, n_pairs=6, ax=figure.subplots())
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=170)
+    picture.seek(0)
+    assert (plt.imread(picture)[0, :, :3] == 1).all()  # nothing reaches the upper edge
 
 
 def test_table_without_spread_and_availability():

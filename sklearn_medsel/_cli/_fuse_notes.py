@@ -10,6 +10,13 @@ _RULES = {
     "gated": "a joint network of all blocks",
     "concat": "one model of all blocks side by side",
 }
+_WEIGHTS = {
+    "residual": (
+        "Weights are chosen by cross-validation inside the training patients and drawn towards "
+        "zero, so that a block without information changes little."
+    ),
+    "stacked": "Weights are chosen by cross-validation inside the training patients.",
+}
 
 
 def disclaimer(patients):
@@ -35,8 +42,7 @@ def done_section(results, note):
         tag(
             "p",
             f"{results.ours}, was fitted on {len(patients.y):,} patients: {rule}.{features} "
-            "Weights are chosen by cross-validation inside the training patients and drawn "
-            "towards zero, so that a block without information changes little.",
+            f"{_WEIGHTS.get(settings.fusion, '')}",
         ),
         tag(
             "p",

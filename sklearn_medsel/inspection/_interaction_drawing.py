@@ -19,7 +19,7 @@ def draw_matrix(ax, interactions, significant, blocks, places):
     # a single cell does not fill the axes, and stands at their bottom, by its name
     ax.set_xlim(-0.52, max(columns, 1.35) - 0.48)
     ax.set_ylim(rows - 0.48, rows - max(rows, 1.35) - 0.52)
-    ax.set_aspect("equal")
+    ax.set_aspect("equal", anchor="N")  # at the top, so that a layout leaves room for the title
     name_cells(ax, *blocks)
     ax.spines[:].set_visible(False)
     for (row, column), strength, p, passed in zip(

@@ -123,10 +123,12 @@ class ModalityImportanceDisplay:
             contributions = getattr(step, "modality_contributions_", None)
         else:
             contributions = step.explain_modalities(X if before is None else before.transform(X))
+        # the other rules of fusion fit no block before the others
+        in_stages = getattr(step, "fusion", "residual") == "residual"
         display = cls(
             step.modality_importances_,
             contributions=contributions,
-            base=getattr(step, "base_", None),
+            base=getattr(step, "base_", None) if in_stages else None,
         )
         return display.plot(ax, kind=kind)
 
