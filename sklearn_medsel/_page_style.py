@@ -37,7 +37,7 @@ section{background:var(--paper);border:1px solid var(--line);border-radius:.8rem
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.75rem;
   margin:1.25rem 0 0;padding:0}
 .cards div{background:var(--ground);border-radius:.6rem;padding:.7rem .9rem}
-.cards dt{color:var(--muted);font-size:.82rem}
+.cards dt{color:var(--muted);font-size:.82rem;overflow-wrap:anywhere}
 .cards dd{margin:0;font-size:1.3rem;font-weight:650;line-height:1.3;
   font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .cards dd.word{font-size:.95rem;line-height:1.8}

@@ -3,6 +3,7 @@
 import io
 import itertools
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from sklearn_medsel._cli._fuse_figures import _patients
 from sklearn_medsel.inspection._interaction import InteractionDisplay
 from sklearn_medsel.inspection._modality_importance import ModalityImportanceDisplay
 
@@ -191,6 +193,27 @@ def test_title_of_the_matrix_is_not_cut_off():
     figure.savefig(picture, format="png", dpi=170)
     picture.seek(0)
     assert (plt.imread(picture)[0, :, :3] == 1).all()  # nothing reaches the upper edge
+
+
+@pytest.mark.parametrize("width", [6.2, 8.4])
+def test_names_of_pairs_stay_within_the_picture(width):
+    table = Fused(2).fit(X).interactions_
+    long = "clin__haemoglobin_as_exported", "gene__g16_as_exported_from_there"
+    table["top_pairs"] = [[(*long, 0.3), ("age", long[1], 0.2)]]
+    figure = mpl.figure.Figure(figsize=(width, 3.3), layout="constrained")
+    display = InteractionDisplay.from_table(table, ax=figure.subplots())
+    figure.draw_without_rendering()
+    both, one = display.ax_pairs_.texts
+    assert both.get_window_extent().x1 < figure.bbox.x1
+    assert both.get_text().startswith("clin__ha")
+    assert one.get_text() == "age × gene__g16_as…rom_there"  # where there is room, it is used
+
+
+def test_page_does_not_name_the_few_patients_of_a_picture():
+    figure = mpl.figure.Figure()
+    ax = figure.subplots()
+    _patients(SimpleNamespace(model=Fused().fit(X)))["plot"](ax)
+    assert not any(label.get_text() for label in ax.get_xticklabels())
 
 
 def test_table_without_spread_and_availability():

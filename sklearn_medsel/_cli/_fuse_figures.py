@@ -83,6 +83,11 @@ def _patients(results):
     from sklearn_medsel.inspection._modality_importance import ModalityImportanceDisplay
 
     table = results.model.modality_contributions_
+
+    def plot(ax):
+        ModalityImportanceDisplay.from_estimator(results.model, kind="patients", ax=ax)
+        ax.set_xticks([])  # few patients are named, and a page names nobody
+
     return {
         "name": "patients",
         "title": "What each modality says of each patient",
@@ -91,9 +96,7 @@ def _patients(results):
             f"{len(table)} patients, sorted by score."
         ),
         "caption": "Each patient by models that had not seen them; upwards raises the score.",
-        "plot": lambda ax: ModalityImportanceDisplay.from_estimator(
-            results.model, kind="patients", ax=ax
-        ),
+        "plot": plot,
         "size": (5.8, 3.4),
     }
 

@@ -54,6 +54,7 @@ def draw_pairs(ax, pairs):
     from matplotlib.ticker import MaxNLocator
 
     size = 0.85 * font_points("ytick.labelsize")
+    room = _letters(ax, size)
     for row, ((a, b, strength), passed) in enumerate(pairs):
         colour = palette()[0] if passed else ink(ax, 0.5)
         ax.barh(
@@ -67,7 +68,7 @@ def draw_pairs(ax, pairs):
         ax.text(
             0,
             row - 0.02,
-            f"{shorten(a, 22)} × {shorten(b, 22)}",
+            name_pair(a, b, room),
             fontsize=size,
             va="bottom",
             color=ink(ax, 1.0 if passed else 0.7),
@@ -85,6 +86,21 @@ def draw_pairs(ax, pairs):
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set_xlabel("Strength of the feature pair")
     ax.spines[["top", "right", "left"]].set_visible(False)
+
+
+def name_pair(a, b, room):
+    """Write both names; where they are longer than there is room, each gets its half."""
+    a, b = shorten(a, 22), shorten(b, 22)
+    if len(a) + len(b) > room:
+        half = room // 2
+        a, b = shorten(a, max(half, room - len(b))), shorten(b, max(half, room - len(a)))
+    return f"{a} × {b}"
+
+
+def _letters(ax, size):
+    """Letters of two names that fit beside the matrix, without what stands between them."""
+    width = 72 * 0.42 * (ax.get_figure(root=True).get_size_inches()[0] - 1.5)
+    return max(int(width / (0.5 * size)) - 3, 16)
 
 
 def matrix_cells(interactions):
