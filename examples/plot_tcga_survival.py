@@ -113,9 +113,9 @@ _ = ModalityImportanceDisplay.from_estimator(fitted, kind="patients")
 fitted.term_weights_.round(3)
 
 # %%
-# The leading factors, and how many of them pass a false discovery rate of 0.1 against shuffled
+# The leading factors, and how many of them pass a false discovery rate of 0.2 against shuffled
 # copies. None is a common answer: many weak genes can predict together where none of them stands
 # out.
 found = fitted.feature_importances_.sort_values("importance", ascending=False)
-print(f"{found['selected'].sum()} features pass")
+print(f"features that pass: {found['selected'].sum()}")
 found.head(12).round(3)

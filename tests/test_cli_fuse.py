@@ -351,6 +351,13 @@ def test_bad_input_ends_with_one_line(run, patients, tmp_path, blocks, arguments
     assert sorted(path.name for path in tmp_path.iterdir()) == ["blocks.toml", "table.csv"]
 
 
+def test_a_single_event_is_told(run, patients):
+    frame = patients.assign(one=(np.arange(len(patients)) == 3) * 1, weeks=1.0)
+    status, _, err = run(frame, "--time", "weeks", "--event", "one", "--cv", "2")
+    assert status == 2
+    assert "'one' has 1 event, fewer than the 2 folds; add patients who had the event" in err
+
+
 def test_decimal_commas_are_no_words(run, patients):
     frame = patients.assign(clin__age=[f"{i}" + ",5" * (i % 2) for i in range(48)])
     status, _, err = run(frame, "--target", "response")

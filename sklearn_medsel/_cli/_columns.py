@@ -130,10 +130,12 @@ def check_survival(event, time, cv):
             f"--event column {event.name!r} has no events: all {len(event)} rows are 0; "
             "1 must stand for 'the event happened'"
         )
-    if numbers.sum() < cv:
+    n_events = int(numbers.sum())
+    if n_events < cv:
         raise InputError(
-            f"--event column {event.name!r} has {int(numbers.sum())} events, fewer than the {cv} "
-            f"folds; {_fewer_folds(int(numbers.sum()))}"
+            f"--event column {event.name!r} has {n_events} event{'s' if n_events > 1 else ''}, "
+            f"fewer than the {cv} folds; "
+            + (f"use --cv {n_events}" if n_events > 1 else "add patients who had the event")
         )
     return make_survival_y(numbers.astype(bool), time.to_numpy(dtype=np.float64))
 
