@@ -294,6 +294,31 @@ def test_adjusted_ratios_of_noise_are_about_one():
     assert np.mean(logs) > -0.3
 
 
+def test_numbers_written_as_text_are_adjusted_for(clinical):
+    X, y = clinical
+    expected = RiskStratifier(FirstColumns(), cv=3, base=["age"], random_state=0).fit(X, y)
+    words = X.assign(age=X["age"].astype("str").where(X["age"].notna()), ward="A")
+    model = RiskStratifier(FirstColumns(), cv=3, base=["age", "ward"], random_state=0).fit(words, y)
+    assert model.base_columns_ == ["age"]  # there is nothing to adjust for in "ward"
+    pd.testing.assert_frame_equal(model.hazard_ratios_, expected.hazard_ratios_)
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (pd.date_range("2020", periods=200), "base: column 'new' holds dates"),
+        (np.r_[np.inf, np.ones(199)], "base: column 'new' is infinite at row 0"),
+        (np.ones(200), "names no column that tells patients apart"),
+        ([[1, 2]] * 200, "names no column that tells patients apart"),
+        ([f"P{i}" for i in range(200)], "names no column that tells patients apart"),
+    ],
+)
+def test_base_that_cannot_be_adjusted_for(column, words, clinical):
+    X, y = clinical
+    with pytest.raises(ValueError, match=words):
+        RiskStratifier(FirstColumns(), cv=3, base="new").fit(X.assign(new=column), y)
+
+
 def test_bad_base(clinical):
     X, y = clinical
     with pytest.raises(ValueError, match="'grade'"):

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_medsel._validation import list_rows
 from sklearn_medsel.survival._cox import cox_regression
 
+_MANY_NUMBERS = 20  # so many different ones are no categories, although they are written as text
 _FEWEST = 5  # patients of a category; rarer ones are joined
 _OTHER = "other categories"
 _PENALTY = 1.0  # slight, so that a category without an event keeps a finite risk
@@ -154,10 +156,10 @@ def encode_base(table, n_events, n_groups):
     Parameters
     ----------
     table : DataFrame of shape (n_samples, n_columns)
-        Numbers, Booleans, strings or categories; missing values allowed. Numbers become standard
-        scores, missing ones the median, with an indicator of their own. Categories become
-        indicators against the most frequent one, which missing ones join; those of fewer than five
-        patients are taken together.
+        Numbers, Booleans, strings or categories; missing values allowed. Numbers, also many that
+        are written as text, become standard scores, missing ones the median, with an indicator of
+        their own. Categories become indicators against the most frequent one, which missing ones
+        join; those of fewer than five patients are taken together.
     n_events : int
         Events among the patients.
     n_groups : int
@@ -165,16 +167,18 @@ def encode_base(table, n_events, n_groups):
 
     Returns
     -------
-    DataFrame of shape (n_samples, n_encoded), float64
+    encoded : DataFrame of shape (n_samples, n_encoded), float64
+    used : list
+        Columns that something is left of; the others tell no samples apart.
 
     Raises
     ------
     ValueError
-        If there are too many columns for the number of events.
+        If a column holds dates or infinite values, or there are too many for the number of events.
     """
-    parts = {}
+    parts, used = {}, []
     for column in table.columns:
-        values = table[column]
+        values, n_before = _read(table[column], column), len(parts)
         missing = values.isna().to_numpy()
         if pd.api.types.is_numeric_dtype(values.dtype):
             parts |= _numeric(column, values.to_numpy(np.float64, na_value=np.nan), missing)
@@ -182,13 +186,36 @@ def encode_base(table, n_events, n_groups):
             parts |= _categories(column, values.astype("str").to_numpy(object), missing)
         if _FEWEST <= missing.sum() <= missing.size - _FEWEST:
             parts[f"{column} is missing"] = missing.astype(np.float64)
+        if len(parts) > n_before:
+            used.append(column)
     encoded = pd.DataFrame(parts, index=range(len(table)))
     if encoded.shape[1] + n_groups - 1 > n_events:
         raise ValueError(
             f"base has {encoded.shape[1]} columns once encoded, too many to adjust for with "
             f"{n_events} events; name fewer columns in base."
         )
-    return encoded
+    return encoded, used
+
+
+def _read(values, column):
+    """Many numbers that are written as text as numbers; dates and infinities are refused."""
+    if isinstance(values.dtype, pd.PeriodDtype) or values.dtype.kind in "mM":
+        raise ValueError(
+            f"base: column {column!r} holds dates or durations ({values.dtype}). Convert them to "
+            "numbers, such as days or years."
+        )
+    if pd.api.types.is_string_dtype(values.dtype):
+        numbers = pd.to_numeric(values.astype("str").where(values.notna()), errors="coerce")
+        if numbers.nunique() > _MANY_NUMBERS and numbers.notna().equals(values.notna()):
+            values = numbers
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        infinite = np.isinf(values.to_numpy(np.float64, na_value=np.nan))
+        if infinite.any():
+            raise ValueError(
+                f"base: column {column!r} is infinite at {list_rows(infinite)}. Replace it, or "
+                "make it missing."
+            )
+    return values
 
 
 def find_model(estimator, attribute):

@@ -96,7 +96,8 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         adjusted_ci_high, adjusted_pvalue (NaN without a base). The base is one risk of each
         patient, by Cox models of its columns on the other folds.
     base_columns_ : list of str
-        Columns that were adjusted for; empty without a base.
+        Columns that were adjusted for; empty without a base. Columns that do not tell patients
+        apart, such as constant ones, are left out.
     scores_ : DataFrame
         One row per fold: fold, n_patients, n_events, concordance, auc (mean over the times), brier
         and brier_reference (integrated Brier scores).
@@ -275,8 +276,15 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         columns = find_base(self.base, estimator, X)
         if columns is None:
             return [], None
-        encoded = encode_base(X[columns], int(event.sum()), self.n_groups)
-        return [str(column) for column in columns], encoded
+        encoded, used = encode_base(X[columns], int(event.sum()), self.n_groups)
+        if used:
+            return [str(column) for column in used], encoded
+        if self.base is not None:
+            raise ValueError(
+                f"base={self.base!r} names no column that tells patients apart: each has one value "
+                "only, is missing throughout, or has hardly any value twice."
+            )
+        return [], None
 
     @property
     def scores_(self):
