@@ -261,6 +261,13 @@ def test_another_table_is_refused(stratifier, cohort):
         stratification_report(stratifier, X.to_numpy(), y)
 
 
+def test_columns_of_one_name_are_refused(cohort):
+    X, y = cohort
+    twice = pd.concat([X, X[["female"]]], axis=1)
+    with pytest.raises(ValueError, match="more than one column 'female'"):
+        stratification_report(fit(Age(), (twice, y)), twice, y)
+
+
 def test_the_same_table_in_another_form_is_taken(stratifier, cohort):
     X, y = cohort
     narrow = X[X.columns[::-1]].reset_index(drop=True)

@@ -64,7 +64,8 @@ def stratification_report(
         If it is not fitted.
     ValueError
         If `X` and `y` are not what the stratifier was fitted on: other columns, outcomes or, by
-        the risks of some of them, other patients or another order.
+        the risks of some of them, other patients or another order. Also if two columns of `X` have
+        one name.
     FileNotFoundError, IsADirectoryError
         If the folder of `path` does not exist, or `path` is a folder itself.
     ImportError
@@ -102,13 +103,14 @@ def stratification_report(
     if path is not None:
         _check_path(path)
     check_same(stratifier, X, y)
+    patients = _as_table(X)
     pictures = draw_pictures(stratifier, str(time_unit))
     modalities = modality_section(stratifier)
     curves = figures(pictures, "kaplan_meier", "auc")
     parts = [
         section("groups", "Risk groups", curves, _auc_words(pictures), ratio_table(stratifier)),
         section("scores", "How well the risk predicts", fold_table(stratifier)),
-        factor_section(stratifier, _as_table(X)),
+        factor_section(stratifier, patients),
         modalities,
         method_section(stratifier, str(time_unit)),
     ]
@@ -143,6 +145,12 @@ def _check_path(path):
 def _as_table(X):
     """Columns with names."""
     if isinstance(X, pd.DataFrame):
+        repeated = X.columns[X.columns.duplicated()]
+        if len(repeated):
+            raise ValueError(
+                f"X has more than one column {repeated[0]!r}, which the table of factors cannot "
+                "tell apart; rename or drop one before fit."
+            )
         return X
     X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
     return pd.DataFrame(X, columns=[f"x{place}" for place in range(X.shape[1])])
