@@ -68,7 +68,8 @@ def maxstat_test(y, risk):
     -----
     The p-value is the smaller of two upper bounds: Lausen and Schumacher's approximation for a
     continuous marker, and Bonferroni's for the number of cut points, which is the sharper one where
-    there are few.
+    there are few. Both take the statistic at a cut point to be normal. Of fewer than some hundred
+    samples, it is not quite: very small p-values then come up more often than they should.
 
     References
     ----------
