@@ -135,6 +135,17 @@ def test_factors_of_the_model(stratifier, cohort):
     assert "TP53" not in " ".join(names)
 
 
+def test_factors_are_described_or_counted(cohort):
+    X, _ = cohort
+    model = fit(Fused(), cohort)
+    stages = np.resize(["II", "III", *map(str, range(38))], len(X))
+    words = X.assign(age=X["age"].astype("str"), stage=stages)
+    expected, found = factor_rows(model, X), factor_rows(model, words)
+    assert found[0][0] == expected[0][0]  # numbers that are written as text
+    assert not any("stage" in row[0] for row in found[0])  # too many levels for a table
+    assert found[2] == expected[2] + 1
+
+
 def test_factors_without_importances(cohort):
     X, _ = cohort
     stratifier = fit(Age(), cohort)

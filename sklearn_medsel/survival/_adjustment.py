@@ -197,17 +197,23 @@ def encode_base(table, n_events, n_groups):
     return encoded, used
 
 
+def as_numbers(values):
+    """Give a column of many numbers that are written as text as numbers, any other as it is."""
+    if pd.api.types.is_string_dtype(values.dtype):
+        numbers = pd.to_numeric(values.astype("str").where(values.notna()), errors="coerce")
+        if numbers.nunique() > _MANY_NUMBERS and numbers.notna().equals(values.notna()):
+            return numbers
+    return values
+
+
 def _read(values, column):
-    """Many numbers that are written as text as numbers; dates and infinities are refused."""
+    """As `as_numbers`; dates and infinities are refused."""
     if isinstance(values.dtype, pd.PeriodDtype) or values.dtype.kind in "mM":
         raise ValueError(
             f"base: column {column!r} holds dates or durations ({values.dtype}). Convert them to "
             "numbers, such as days or years."
         )
-    if pd.api.types.is_string_dtype(values.dtype):
-        numbers = pd.to_numeric(values.astype("str").where(values.notna()), errors="coerce")
-        if numbers.nunique() > _MANY_NUMBERS and numbers.notna().equals(values.notna()):
-            values = numbers
+    values = as_numbers(values)
     if pd.api.types.is_numeric_dtype(values.dtype):
         infinite = np.isinf(values.to_numpy(np.float64, na_value=np.nan))
         if infinite.any():

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from sklearn_medsel._html import number, tag
-from sklearn_medsel.survival._adjustment import find_model
+from sklearn_medsel.survival._adjustment import as_numbers, find_model
 
 FEWEST = 5
 MOST = 20
@@ -39,7 +39,8 @@ def factor_rows(stratifier, X):
         Whether the factors are those that the estimator finds important, the same where it selected
         none of them, or the numeric columns that go most with the groups.
     n_elsewhere : int
-        Number of selected factors that are no columns of `X`, such as words or image regions.
+        Number of selected factors that no number per patient describes, such as words, image
+        regions, or a column of many levels.
     """
     factors, n_elsewhere = _important(stratifier.estimator_, X)
     source = "unselected" if selected_nothing(stratifier.estimator_) else "importance"
@@ -48,8 +49,11 @@ def factor_rows(stratifier, X):
     masks = [stratifier.group_ == place for place in range(len(stratifier.group_names_))]
     rows = []
     for column, strength in factors:
-        values, written = X[column], number(strength, 2)
-        for name, cells in _describe(str(column), values, masks):
+        described = _describe(str(column), as_numbers(X[column]), masks)
+        written = number(strength, 2)
+        if not described and source == "importance":
+            n_elsewhere += 1
+        for name, cells in described:
             rows.append([tag("span", name, style=_NAME), *cells, written])
             written = ""
     return rows, source, n_elsewhere
