@@ -637,6 +637,32 @@ def test_bad_targets(task, y, message):
         estimator(task).fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model, X, y: model.fit(X, np.ones(100)), "one class"),
+        (lambda model, X, y: model.fit(X, [*y, "maybe"]), "100 rows"),
+        (lambda model, X, y: model.fit(X.drop(columns="b_4"), y), "block .b.*b_4"),
+        (lambda model, X, y: model.fit(X.replace({"c_2": {X["c_2"].iloc[5]: np.inf}}), y), "c_2"),
+        (lambda model, X, y: model.set_params(base="d").fit(X, y), "base='d'"),
+    ],
+)
+def test_a_fit_that_fails_changes_nothing(change, message):
+    X, y = make()
+    blocks = [*BLOCKS[:1], ("b", "table", ["b_3", "b_4"]), BLOCKS[2]]
+    model = estimator(blocks=blocks, **FAST)
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=message):
+        change(model, X, y)
+    assert set(vars(model)) == set(before)  # nothing half-fitted
+    model.set_params(base="a").fit(X, y)
+    expected = model.predict_proba(X)
+    with pytest.raises(ValueError, match=message):
+        change(model, X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    assert model.classes_.tolist() == ["no", "yes"]
+
+
 def test_errors_show_no_patients_values():
     X, y = make()
     X["a_0"] = X["a_0"].astype(object)

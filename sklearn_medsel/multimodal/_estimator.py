@@ -2,6 +2,7 @@
 
 import warnings
 from abc import abstractmethod
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -127,6 +128,10 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
             If a block has no column, a column is in two blocks, a path or an image cannot be read,
             a patient has nothing in any block, or `y` does not suit the task.
         """
+        with _unchanged_if_it_fails(self):
+            return self._fit(X, y, groups)
+
+    def _fit(self, X, y, groups):
         rng = check_random_state(self.random_state)
         outcome = self._read_outcome(y)
         X = as_frame(X)
@@ -213,7 +218,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         self._availability = inputs.present.mean(axis=0)
         self.oof_score_ = fused.oof[:, 0] if fused.oof.shape[1] == 1 else fused.oof
         for message in check_availability(inputs.present, names, outcome.task, y):
-            warnings.warn(message, UserWarning, stacklevel=3)
+            warnings.warn(message, UserWarning, stacklevel=5)
 
     @property
     def feature_importances_(self):
@@ -370,6 +375,18 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         tags.input_tags.categorical = True
         tags.target_tags.required = True
         return tags
+
+
+@contextmanager
+def _unchanged_if_it_fails(estimator):
+    """Leave an estimator as it was found, fitted or not, if what is done to it fails."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 def _inner_folds(outcome, groups, n_splits, rng):
