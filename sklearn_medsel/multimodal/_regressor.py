@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
+from sklearn_medsel._validation import list_rows
 from sklearn_medsel.multimodal._estimator import MultimodalEstimator
 from sklearn_medsel.multimodal._outcomes import Numbers
 
@@ -142,8 +143,11 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
             y = y.astype(np.float64)
         except (TypeError, ValueError):
             raise ValueError("y holds something that is not a number.") from None
-        if not np.isfinite(y).all():
-            raise ValueError("y has missing or infinite values; drop these patients.")
+        unknown = ~np.isfinite(y)
+        if unknown.any():
+            raise ValueError(
+                f"y is missing or infinite at {list_rows(unknown)}; drop these patients."
+            )
         self.target_mean_, self.target_scale_ = float(y.mean()), float(y.std())
         if not self.target_scale_ > 0:
             raise ValueError("y is the same number for all patients; there is nothing to learn.")
