@@ -25,6 +25,7 @@ from sklearn_medsel import (
     MultimodalRegressor,
     make_patients,
     make_survival_y,
+    persistence,
 )
 from sklearn_medsel.multimodal._estimator import _inner_folds
 from sklearn_medsel.multimodal._outcomes import Binary, Numbers
@@ -235,6 +236,25 @@ def test_a_repeated_index_is_harmless():
     other = estimator().fit(same, y)
     np.testing.assert_array_equal(other.predict_proba(same), model.predict_proba(X))
     assert other.modality_contributions_.index.tolist() == [0] * len(X)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.RangeIndex(100, name="patient"),
+        pd.Index([f"p{k}" for k in range(100)], name="patient"),
+        pd.DatetimeIndex(pd.date_range("2020-02-01", periods=100).to_numpy(), name="admitted"),
+        pd.MultiIndex.from_product([range(10), list("abcdefghij")], names=["centre", "patient"]),
+    ],
+)
+def test_contributions_are_labelled_like_the_patients(index, tmp_path):
+    X, y = make()
+    model = estimator(**FAST).fit(X.set_axis(index), y)
+    pd.testing.assert_index_equal(model.modality_contributions_.index, index, exact="equiv")
+    if find_spec("skops") is not None:
+        persistence.save(model, tmp_path / "model.skops")
+        model = persistence.load(tmp_path / "model.skops")
+        pd.testing.assert_index_equal(model.modality_contributions_.index, index, exact="equiv")
 
 
 def test_units_of_the_columns_do_not_matter():

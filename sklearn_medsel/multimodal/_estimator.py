@@ -214,7 +214,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
             "interactions": to_plain(interaction_table(fused, features, names)),
             "terms": to_plain(pd.DataFrame(terms)),
         }
-        self._index = list(contributions.index)
+        self._index = _plain_index(contributions.index)
         self._availability = inputs.present.mean(axis=0)
         self.oof_score_ = fused.oof[:, 0] if fused.oof.shape[1] == 1 else fused.oof
         for message in check_availability(inputs.present, names, outcome.task, y):
@@ -233,7 +233,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
     @property
     def modality_contributions_(self):
         """Shapley share of every block in each training patient's held-out score."""
-        return self._table("contributions").set_axis(pd.Index(self._index))
+        return self._table("contributions").set_axis(_index_of(*self._index))
 
     @property
     def interactions_(self):
@@ -375,6 +375,20 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         tags.input_tags.categorical = True
         tags.target_tags.required = True
         return tags
+
+
+def _plain_index(index):
+    """Labels and names of an index, in what every format can store."""
+    is_time = index.dtype.kind in "mM" and getattr(index, "tz", None) is None
+    return index.to_numpy() if is_time else index.tolist(), list(index.names)
+
+
+def _index_of(labels, names):
+    """Index of labels with names; several names are levels."""
+    index = pd.Index(labels)
+    if index.nlevels == len(names):
+        index.names = names
+    return index
 
 
 @contextmanager
