@@ -417,9 +417,14 @@ def _inner_folds(outcome, groups, n_splits, rng):
         n_splits, most_folds(strata[counted], None if groups is None else groups[counted])
     )
     if n_splits < 2:
+        if outcome.task == "survival":
+            raise ValueError(
+                "y has an event in one patient (or group) only; the inner folds need two. Give "
+                "more patients."
+            )
         raise ValueError(
-            "the inner folds need two patients (or groups) of every class, and two events: one "
-            "class, or the event, is too rare. Give more patients or join classes."
+            "y has a class that is too rare: one patient (or group) has it, and the inner folds "
+            "need two of every class. Give more patients or join classes."
         )
     # a handful of censored patients cannot be spread over the folds, and need not be
     if most_folds(strata, groups) < n_splits:
