@@ -142,6 +142,18 @@ def test_the_intercept_is_the_best_constant(kind, size):
         assert not constant.any()
 
 
+@pytest.mark.parametrize("n_each", [(30, 2, 30), (70, 20, 10), (25, 25, 4, 4)])
+@pytest.mark.parametrize("size", [0.0, 1.0, 4.0])
+def test_the_intercept_of_classes_of_which_few_are_rare(n_each, size):
+    labels = np.repeat(np.arange(len(n_each)), n_each)
+    place = np.linspace(-1, 1, len(n_each))  # the classes have an order, as grades have
+    scores = size * (place[labels] + np.random.default_rng(0).normal(size=len(labels)))
+    scores = scores[:, None] * place
+    y = Classes(labels, len(n_each))
+    wrong = y.residual(scores + y.intercept(scores)).sum(axis=0)
+    np.testing.assert_allclose(wrong, 0, atol=1e-6)
+
+
 # --- experts -------------------------------------------------------------------------------------
 
 

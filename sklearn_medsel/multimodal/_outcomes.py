@@ -86,16 +86,14 @@ class Outcome:
         if not self.has_intercept:
             return constant
         for _ in range(_STEPS):
-            slope, curvature = self._slopes(scores + constant)
-            step = slope / np.maximum(curvature, 1e-8)
-            step = np.clip(step, -2, 2)
+            step = np.clip(self._newton_step(scores + constant), -2, 2)
             constant = constant + step
             if np.abs(step).max() < 1e-8:
                 break
         return constant - constant.mean() if self.n_outputs > 1 else constant
 
-    def _slopes(self, scores):
-        """Residuals and curvatures summed over patients (K,), each score by itself."""
+    def _newton_step(self, scores):
+        """What Newton's method adds to the constant (K,)."""
         raise NotImplementedError
 
 
@@ -134,9 +132,9 @@ class Binary(Outcome):
         loud = np.sqrt(p * (1 - p))[:, None] * X  # a matrix times itself costs half of a product
         return loud.T @ loud
 
-    def _slopes(self, scores):
+    def _newton_step(self, scores):
         p = expit(scores[:, 0])
-        return self.residual(scores).sum(0), np.array([(p * (1 - p)).sum()])
+        return self.residual(scores).sum(0) / max((p * (1 - p)).sum(), 1e-8)
 
 
 class Classes(Outcome):
@@ -174,9 +172,14 @@ class Classes(Outcome):
         residual[np.arange(len(self.y)), self.y] += 1
         return residual
 
-    def _slopes(self, scores):
+    def _newton_step(self, scores):
+        # all scores at once: step by step of each alone, two classes would pass each other by
         p = softmax(scores, axis=1)
-        return self.residual(scores).sum(0), (p * (1 - p)).sum(0)
+        curvature = np.diag(p.sum(axis=0)) - p.T @ p
+        # the same added to all scores changes nothing: the curvature lacks that direction
+        curvature += max(curvature.diagonal().mean(), 1e-8)
+        curvature[np.diag_indices_from(curvature)] += 1e-8
+        return np.linalg.solve(curvature, self.residual(scores).sum(axis=0))
 
 
 class Numbers(Outcome):
@@ -222,8 +225,8 @@ class Numbers(Outcome):
         """Second derivative of the loss in coefficients of `X`."""
         return X.T @ X
 
-    def _slopes(self, scores):
-        return self.residual(scores).sum(0), np.array([float(len(self.y))])
+    def _newton_step(self, scores):
+        return self.residual(scores).sum(0) / len(self.y)
 
 
 class Survival(Outcome):
