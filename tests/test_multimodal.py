@@ -686,6 +686,13 @@ def test_a_fit_that_fails_changes_nothing(change, message):
     assert model.classes_.tolist() == ["no", "yes"]
 
 
+@pytest.mark.parametrize("fusion", ["residual", "gated"])
+def test_a_network_that_comes_apart_is_told(fusion):
+    X, y = make()
+    with pytest.raises(ValueError, match="learning_rate=1e\\+20"):
+        estimator(fusion=fusion, learning_rate=1e20).fit(X, y)
+
+
 def test_errors_show_no_patients_values():
     X, y = make()
     X["a_0"] = X["a_0"].astype(object)

@@ -135,6 +135,11 @@ def fit_network(inputs, outcome, offset, folds, kept, settings, random_state, on
     Returns
     -------
     NetworkTerm
+
+    Raises
+    ------
+    ValueError
+        If the steps were so large that weights or scores are no numbers any more.
     """
     n, n_outputs = offset.shape
     start_seed, drop_seed, order_seed = draw_seeds(random_state, 3)
@@ -171,6 +176,11 @@ def fit_network(inputs, outcome, offset, folds, kept, settings, random_state, on
     blocks = tuple(range(len(sizes)))
     term = NetworkTerm("network", blocks, to_arrays(net), len(folds), columns, sizes, settings)
     term.oof = term.fold_scores(inputs, fold_of_rows(folds, n))
+    if not all(np.isfinite(values).all() for values in (term.oof, *term.weights.values())):
+        raise ValueError(
+            f"the joint network came apart with learning_rate={settings.learning_rate}: its scores "
+            "are not finite. Lower it."
+        )
     return term
 
 
