@@ -12,6 +12,7 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.compose import make_column_selector
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -236,6 +237,25 @@ def test_a_repeated_index_is_harmless():
     other = estimator().fit(same, y)
     np.testing.assert_array_equal(other.predict_proba(same), model.predict_proba(X))
     assert other.modality_contributions_.index.tolist() == [0] * len(X)
+
+
+@pytest.mark.parametrize(
+    "columns", [re.compile("^b_"), make_column_selector(pattern="^b_"), lambda X: slice(6, 16)]
+)
+def test_columns_chosen_by_a_pattern_or_a_callable_are_stored_by_name(columns, tmp_path):
+    X, y = make()
+    blocks = [BLOCKS[0], ("b", "table", columns)]
+    model = estimator(blocks=blocks, **FAST).fit(X, y)
+    names = [("a", "table", "a_*"), ("b", "table", [f"b_{k}" for k in range(10)])]
+    restored = [pickle.loads(pickle.dumps(model))]
+    if find_spec("skops") is not None:
+        persistence.save(model, tmp_path / "model.skops")
+        restored.append(persistence.load(tmp_path / "model.skops"))
+    for other in restored:
+        assert other.blocks == names
+        np.testing.assert_array_equal(other.predict_proba(X), model.predict_proba(X))
+        np.testing.assert_array_equal(clone(other).fit(X, y).oof_score_, model.oof_score_)
+    assert model.blocks is blocks
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What the classifier, the regressor and the Cox model of several modalities have in common."""
 
+import re
 import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
@@ -99,6 +100,22 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         self.image_root = image_root
         self.device = device
         self.random_state = random_state
+
+    def __getstate__(self):
+        """Keep the names that callables and patterns chose at fit, which every format can store."""
+        state = dict(super().__getstate__())
+        if hasattr(self, "_encoding") and self.blocks is self._encoding.blocks:
+            state["blocks"] = [
+                (
+                    name,
+                    modality,
+                    chosen if callable(given) or isinstance(given, re.Pattern) else given,
+                )
+                for (name, modality, given), (*_, chosen) in zip(
+                    self.blocks, self.blocks_, strict=True
+                )
+            ]
+        return state
 
     @abstractmethod
     def _read_outcome(self, y):
