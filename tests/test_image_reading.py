@@ -51,7 +51,9 @@ def test_jpeg_colour_and_palette():
     assert np.abs(grey(encoded(smooth, "JPEG", quality=95)) - smooth / 255).max() < 0.03
     green = np.zeros((4, 4, 3), np.uint8)
     green[..., 1] = 200
-    for content in (encoded(green), encoded(Image.fromarray(green).convert("P"))):
+    palette = Image.fromarray(green).convert("P")
+    faded = encoded(palette, transparency=bytes([128] * 256))  # each colour in its own degree
+    for content in (encoded(green), encoded(palette), faded):
         np.testing.assert_allclose(grey(content), 0.587 * 200 / 255, atol=0.02)
 
 

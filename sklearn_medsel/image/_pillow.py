@@ -51,5 +51,6 @@ def _grey(image, tags):
             return grey_from_integers(values, 16)  # where 16-bit greys come as 32-bit ones
         return grey_from_array(values)
     if image.mode in ("P", "PA"):
-        image = image.convert("RGB")
+        # not RGB: Pillow warns of palettes whose colours are transparent each in its own degree
+        image = image.convert("RGBA")
     return grey_from_integers(np.asarray(image.convert("L")))
