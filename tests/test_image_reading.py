@@ -249,6 +249,10 @@ def test_nifti_slices_lie_as_in_radiology():
         assert sagittal[0, 0] == sagittal.max()
     low, middle, high = read_image(make_nifti(volume()), volume="axial")
     assert low.max() < middle.min() < middle.max() < high.min()
+    masked = np.where(np.arange(7) < 4, volume(), np.nan).astype(np.float32)
+    low, _, outside = read_image(make_nifti(masked), volume="axial")
+    assert low.max() > 0
+    assert outside.max() < 1e-6
 
 
 def test_resizing_keeps_the_mean_of_every_area():

@@ -41,6 +41,8 @@ def read_nifti(content, volume):
     lowest, highest = np.percentile(finite, _RANGE)
     if lowest == highest:  # next to everything is background
         lowest, highest = finite.min(), finite.max()
+    if voxels.dtype.kind == "f":  # a slice may lie outside the organ, where some write NaN only
+        slices = [np.nan_to_num(one, nan=lowest, posinf=highest, neginf=lowest) for one in slices]
     return [grey_from_range(one, float(lowest), float(highest)) for one in slices]
 
 
