@@ -305,6 +305,14 @@ def test_a_column_of_all_kinds(folder):
     assert (images[1] == 1).all()
 
 
+def test_what_is_masked_counts_as_nan():
+    masked = np.ma.masked_greater(RAMP.astype(float), 90)
+    expected, _ = read_images([masked.filled(np.nan)], size=8, cache=False)
+    cache = ImageCache()
+    read_images([masked.data], size=8, cache=cache)  # the same numbers, all to be seen
+    np.testing.assert_array_equal(read_images([masked], size=8, cache=cache)[0], expected)
+
+
 def test_arrow_strings_and_nothing_at_all(folder):
     images, counts = read_images(pd.Series(["white.png", None], dtype="str"), image_root=folder)
     assert images.shape == (1, 64, 64)

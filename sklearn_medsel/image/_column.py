@@ -181,7 +181,7 @@ def check_column(column, *, name="image"):
         if unfit:
             wrong[row] = True
             kinds.append(_kind(unfit[0]))
-        cells.append([str(one) if isinstance(one, np.str_) else one for one in cell])
+        cells.append([_plain(one) for one in cell])
     if wrong.any():
         first = labels[int(np.flatnonzero(wrong)[0])]
         others = "" if wrong.sum() == 1 else f" (and {int(wrong.sum()) - 1} more rows)"
@@ -204,6 +204,13 @@ def _is_source(value):
     if isinstance(value, np.ndarray):
         return value.ndim == 2 and value.size > 0 and value.dtype.kind in "biuf"
     return isinstance(value, str | bytes | os.PathLike)
+
+
+def _plain(source):
+    """Text as Python's own, and a masked array with NaN for what is masked."""
+    if isinstance(source, np.ma.MaskedArray) and source.dtype.kind in "biuf":
+        return source.astype(np.float64).filled(np.nan)
+    return str(source) if isinstance(source, np.str_) else source
 
 
 def _is_missing(value):
