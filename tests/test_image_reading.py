@@ -387,7 +387,13 @@ def test_bad_columns(column, match):
 
 
 @pytest.mark.parametrize(
-    ("options", "match"), [({"size": 4}, "size"), ({"size": 9.5}, "size"), ({"volume": "x"}, "vol")]
+    ("options", "match"),
+    [
+        ({"size": 4}, "size"),
+        ({"size": 9.5}, "size"),
+        ({"volume": "x"}, "vol"),
+        ({"image_root": 5}, "image_root must be"),
+    ],
 )
 def test_bad_options(options, match):
     with pytest.raises(ValueError, match=match):

@@ -106,6 +106,10 @@ def read_column(column, *, size, image_root, cache, volume, on_patient=None):
         raise ValueError(f"size must be a whole number of at least {_LEAST_SIZE}, found {size!r}.")
     if volume not in VOLUMES:
         raise ValueError(f"volume must be one of {VOLUMES}, found {volume!r}.")
+    if not isinstance(image_root, str | os.PathLike | None):
+        raise ValueError(
+            f"image_root must be a str, a path or None, found {type(image_root).__name__}."
+        )
     cache, size = resolve_cache(cache), int(size)
     images, counts = [np.empty((0, size, size), np.float32)], []
     with one_blas_thread():
