@@ -403,6 +403,14 @@ def test_faults_of_patients_name_block_column_and_row():
         make_encoding(text_encoder={"notes": None}).fit(X)
     with pytest.raises(ValueError, match="block 'note': text_encoder must be a transformer"):
         make_encoding(text_encoder="tfidf").fit(X)
+    with pytest.raises(ValueError, match=r"block 'note': .* the class ReportEncoder.*Encoder\(\)"):
+        make_encoding(text_encoder=ReportEncoder).fit(X)
+
+
+def test_a_folder_that_is_none_is_named():
+    encoding = BlockEncoding([("ct", "image", "scan")], image_root=5)
+    with pytest.raises(ValueError, match="block 'ct': image_root must be a str"):
+        encoding.fit(pd.DataFrame({"scan": ["a.png", "b.png"]}))
 
 
 def test_callables_that_choose_columns_are_not_kept():

@@ -1,6 +1,7 @@
 """BlockEncoding: from a DataFrame to one array of numbers per block, and who has which block."""
 
 import inspect
+import os
 import warnings
 from typing import NamedTuple
 
@@ -66,7 +67,7 @@ class BlockEncoding:
         self.blocks = blocks
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
-        self.image_root = None if image_root is None else str(image_root)
+        self.image_root = str(image_root) if isinstance(image_root, os.PathLike) else image_root
 
     def __getstate__(self):
         """Leave out callables that chose columns: once fitted, the columns are known."""
@@ -222,6 +223,11 @@ class BlockEncoding:
         if isinstance(given, dict):
             given = given.get(block.name)
         if given is not None:
+            if isinstance(given, type):
+                raise ValueError(
+                    f"block {block.name!r}: {block.modality}_encoder must be a transformer, found "
+                    f"the class {given.__name__}. Make one of it: {given.__name__}()."
+                )
             if not hasattr(given, "fit_transform") or not hasattr(given, "transform"):
                 raise ValueError(
                     f"block {block.name!r}: {block.modality}_encoder must be a transformer, found "
