@@ -206,6 +206,14 @@ def test_several_classes_numbers_and_survival(data):
     assert encoder.get_feature_names_out()[:2].tolist() == ["prediction", "feature0"]
     assert np.corrcoef(features[:, 0], numbers)[0, 1] > 0.6
 
+    days = np.round(10 * numbers).astype(int)
+    with pytest.raises(ValueError, match=r"of its .* classes.*task='regression'"):
+        encoder.fit(X, days)
+    encoder = encoder.set_params(task="regression").fit(X, days)
+    assert encoder.get_feature_names_out()[0] == "prediction"
+    with pytest.raises(ValueError, match="task='regression'"):
+        encoder.fit(X, make_survival_y([1] * 90, days + 9.0))
+
     time = rng.exponential(np.exp(-2 * y))
     survival = make_survival_y(rng.random(90) < 0.8, time)
     encoder = ImageEncoder(SIZE, **QUICK)
@@ -407,6 +415,10 @@ def test_unfitted(data):
         ({"pooling": "median"}, 8, [0, 1] * 4, "pooling"),
         ({}, 8, [0, 1], "inconsistent numbers"),
         ({}, 8, [0] * 8, "one class only"),
+        ({}, 8, [None, 1] * 4, "y is missing at rows 0, 2, 4, 6"),
+        ({}, 8, [0.0, np.nan] * 4, "y is missing at rows 1, 3, 5, 7"),
+        ({}, 8, [0.5, np.inf] * 4, "y is infinite at rows 1, 3, 5, 7"),
+        ({}, 8, np.array([0, "b"] * 4, dtype=object), "y holds values of the types int, str"),
         ({"cv": 9}, 8, [0, 1] * 4, "n_splits=9"),
         ({"cv": ShuffleSplit(2)}, 8, [0, 1] * 4, "leave every row out exactly once"),
         ({"cv": KFold(2)}, 8, [0] * 4 + [1] * 4, "two different values of y"),

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_medsel.base import CallbackSupportMixin, draw_seeds, progress, resolve_device
+from sklearn_medsel.feature_selection._outcome import TASKS
 from sklearn_medsel.image._column import check_column, read_column
 from sklearn_medsel.image._components import columns, components, pool
 from sklearn_medsel.image._crossfit import CrossFit, describe
@@ -50,6 +51,9 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         How several images of one patient become one row.
     volume : {"orthogonal", "axial"}, default="orthogonal"
         What stands for a volume (NIfTI): the middle slice along each axis, or three axial slices.
+    task : {"auto", "classification", "regression", "survival"}, default="auto"
+        What `y` is; ``"auto"`` reads it off `y`. Whole numbers are classes unless
+        ``task="regression"``. Not used by ``"texture"``.
     max_epochs : int, default=20
         Passes over the images.
     learning_rate : float, default=0.003
@@ -92,9 +96,10 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     the principal components of the untrained network, which know no labels: so the columns of
     different folds mean the same.
 
-    Labels are told from numbers as `sklearn.utils.multiclass.type_of_target` does; a survival
-    target is one made by `make_survival_y`, for which the score is a log hazard. Where `y`
-    holds numbers, ``prediction`` is in standard deviations of `y`.
+    With ``task="auto"``, labels are told from numbers as
+    `sklearn.utils.multiclass.type_of_target` does; a survival target is one made by
+    `make_survival_y`, for which the score is a log hazard. Where `y` holds numbers, ``prediction``
+    is in standard deviations of `y`.
 
     Examples
     --------
@@ -118,6 +123,7 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         "image_root": "no_validation",
         "pooling": [StrOptions({"mean", "max"})],
         "volume": [StrOptions(set(VOLUMES))],
+        "task": [StrOptions({"auto", *TASKS})],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -137,6 +143,7 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         image_root=None,
         pooling="mean",
         volume="orthogonal",
+        task="auto",
         max_epochs=20,
         learning_rate=3e-3,
         batch_size=32,
@@ -152,6 +159,7 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self.image_root = image_root
         self.pooling = pooling
         self.volume = volume
+        self.task = task
         self.max_epochs = max_epochs
         self.learning_rate = learning_rate
         self.batch_size = batch_size
@@ -339,7 +347,7 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 "y is None. Pass y, or use network='texture', which needs none."
             )
         check_consistent_length(present, y)
-        return read_target(y, present)
+        return read_target(y, present, self.task)
 
     def _is_texture(self):
         return isinstance(self.network, str) and self.network == "texture"
