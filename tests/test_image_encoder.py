@@ -251,6 +251,18 @@ def test_rows_do_not_depend_on_each_other(fitted, data):
     np.testing.assert_allclose(encoder.transform(data[0][7:9]), all_at_once[7:9], atol=1e-5)
 
 
+def test_folds_may_be_masks_and_are_not_quoted(data):
+    X, y = data[0][:12], data[1][:12]
+    first = np.arange(12) < 6
+    folds = [(first, ~first), (~first, first)]
+    as_positions = [[np.flatnonzero(part) for part in pair] for pair in folds]
+    encoder = ImageEncoder(SIZE, **{**QUICK, "max_epochs": 1})
+    masked = encoder.set_params(cv=folds).fit_transform(X, y)
+    np.testing.assert_array_equal(masked, encoder.set_params(cv=as_positions).fit_transform(X, y))
+    with pytest.raises(ValueError, match=r"^cv \(list\): without one of the folds"):
+        encoder.set_params(cv=folds).fit_transform(X, first.astype(int))
+
+
 def test_groups_are_left_out_together(data):
     X, y = data
     groups = np.arange(90) // 6

@@ -36,6 +36,8 @@ def make_folds(cv, outcome, groups, random_state):
         # a rare class is then missing in some folds, which does no harm here
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         folds = list(cv.split(np.zeros((n_rows, 1)), strata, groups))
+    # folds that a user made may be masks
+    folds = [[np.arange(n_rows)[rows] for rows in pair] for pair in folds]
     times = np.zeros(n_rows, int)
     for _, test in folds:
         np.add.at(times, test, 1)
@@ -57,7 +59,8 @@ def check_folds(pairs, outcome, cv):
             enough = len(train) > 1 and (told != told[0]).any()
             what = "two different values of y"
         if not enough:
+            name = f"cv={cv!r}" if isinstance(cv, int | np.integer) else f"cv ({type(cv).__name__})"
             raise ValueError(
-                f"cv={cv!r}: without one of the folds there is not {what} among the patients with "
+                f"{name}: without one of the folds there is not {what} among the patients with "
                 "an image. Use fewer folds, or a splitter that balances them."
             )
