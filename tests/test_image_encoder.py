@@ -464,3 +464,9 @@ def test_too_few_images_and_a_diverging_rate(data):
         ImageEncoder(SIZE).fit([data[0][0], None, None, None], [0, 1, 0, 1])
     with pytest.raises(ValueError, match="smaller learning_rate"):
         ImageEncoder(SIZE, network=torch.nn.Flatten(), learning_rate=1e38).fit(*data)
+    twice = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(SIZE**2, 4), torch.nn.Linear(4, 4)
+    )  # weights that are finite, and a product that is not
+    steep = {"learning_rate": 1e20, "max_epochs": 1, "batch_size": 90}
+    with pytest.raises(ValueError, match=r"features are not finite.*smaller learning_rate"):
+        ImageEncoder(SIZE, network=twice, **steep, random_state=0).fit(*data)

@@ -56,11 +56,7 @@ class ImageNetwork:
                 **settings,
             )
         weights = to_arrays(module)
-        if not all(np.isfinite(array).all() for array in weights.values()):
-            raise ValueError(
-                "training diverged: the network's weights are not finite. Use a smaller "
-                "learning_rate."
-            )
+        _check_finite(weights.values(), "weights")
         return weights
 
     def describe(self, weights, images):
@@ -75,7 +71,10 @@ class ImageNetwork:
             inputs = to_tensor(images[:, None]).split(_AT_ONCE)
             parts = [module.describe(batch.to(self.device)) for batch in inputs]
             outputs, features = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
-        return outputs.double().numpy(), features.double().numpy()
+        described = outputs.double().numpy(), features.double().numpy()
+        if weights is not None:
+            _check_finite(described, "features")  # weights that are too large are finite themselves
+        return described
 
     def _build(self):
         with seeded(self.seed):
@@ -91,6 +90,13 @@ class ImageNetwork:
         own = isinstance(self.network, str) and self.network == "small"
         with one_thread(), contextlib.nullcontext() if own else seeded(self.seed):
             yield
+
+
+def _check_finite(arrays, what):
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError(
+            f"training diverged: the network's {what} are not finite. Use a smaller learning_rate."
+        )
 
 
 def _backbone(network, size):
