@@ -383,11 +383,14 @@ def test_survives(fitted, data, tmp_path):
     copies = [pickle.loads(pickle.dumps(encoder))]
     assert len(pickle.dumps(encoder)) < 200_000
     pytest.importorskip("skops", reason="saving needs the extra 'share'")
-    for one in (encoder, ImageEncoder(SIZE, network="texture").fit(data[0])):
+    texture = ImageEncoder(SIZE, network="texture", image_root=tmp_path).fit(data[0])
+    for one in (encoder, texture):
         persistence.save(one, tmp_path / "encoder.skops")
         copies.append(persistence.load(tmp_path / "encoder.skops"))
         np.testing.assert_array_equal(copies[-1].transform(data[0]), one.transform(data[0]))
     np.testing.assert_array_equal(copies[0].transform(data[0]), encoder.transform(data[0]))
+    assert copies[-1].image_root == str(tmp_path)
+    assert texture.image_root is tmp_path
 
 
 def test_progress_is_told_and_may_stop(data):

@@ -129,6 +129,8 @@ def test_survives(encoder, data, tmp_path):
         persistence.load(tmp_path / "encoder.skops"),
     ):
         np.testing.assert_array_equal(copy.transform(data.X), encoder.transform(data.X))
+    persistence.save(clone(encoder).set_params(cache=tmp_path / "c"), tmp_path / "encoder.skops")
+    assert persistence.load(tmp_path / "encoder.skops").cache == str(tmp_path / "c")
 
 
 def test_unfitted(data):

@@ -1,5 +1,6 @@
 """ImageEncoder: images as columns of numbers, for a ColumnTransformer."""
 
+import os
 from numbers import Integral, Real
 
 import numpy as np
@@ -371,6 +372,13 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         spread[~missing, :-1] = features
         spread[:, -1] = missing
         return spread
+
+    def __getstate__(self):
+        """Keep a path as text: that can be stored without pickle."""
+        state = dict(super().__getstate__())
+        if isinstance(state["image_root"], os.PathLike):
+            state["image_root"] = str(state["image_root"])
+        return state
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

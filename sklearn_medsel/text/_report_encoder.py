@@ -1,5 +1,6 @@
 """ReportEncoder: reports as columns of numbers, for a ColumnTransformer."""
 
+import os
 from numbers import Integral
 
 import numpy as np
@@ -181,6 +182,14 @@ class ReportEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         n_pooled = (self.n_features_out_ - 2) // len(self.pooling)
         names = [f"{how}{k}" for how in self.pooling for k in range(n_pooled)]
         return np.array([*names, "n_sentences", "share_denied"], dtype=object)
+
+    def __getstate__(self):
+        """Keep paths as text: that can be stored without pickle."""
+        state = dict(super().__getstate__())
+        for name in ("encoder", "cache"):
+            if isinstance(state[name], os.PathLike):
+                state[name] = str(state[name])
+        return state
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
