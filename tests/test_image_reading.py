@@ -3,6 +3,7 @@
 import copy
 import gzip
 import io
+import os
 import pickle
 import sys
 import time
@@ -435,6 +436,15 @@ def test_an_image_is_decoded_once(folder, monkeypatch):
     (folder / "white.png").write_bytes(encoded(np.zeros((5, 5), np.uint8)))
     changed, _ = read_images(column, size=8, image_root=folder, cache=cache)
     assert changed[0].max() == 0
+    # also where its size and its date are those of the one before, as after copying with dates
+    path = folder / "grey.tiff"
+    path.write_bytes(encoded(np.zeros((5, 5), np.uint8), "TIFF"))
+    dates = path.stat()
+    assert read_images([path], size=8, cache=cache)[0].max() == 0
+    time.sleep(0.01)
+    path.write_bytes(encoded(np.full((5, 5), 255, np.uint8), "TIFF"))
+    os.utime(path, ns=(dates.st_atime_ns, dates.st_mtime_ns))
+    assert read_images([path], size=8, cache=cache)[0].min() == 1
     # and without a cache the numbers are the same
     bare, _ = read_images(column, size=8, image_root=folder, cache=False)
     np.testing.assert_array_equal(bare, changed)

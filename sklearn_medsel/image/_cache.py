@@ -1,7 +1,8 @@
 """The image cache: an image is decoded once, however many folds and grid points ask for it.
 
 Kept are small grey images under a hash of what they were read from, in memory only. A file counts
-as the same as long as its path, its size and the time of its last change are the same.
+as the same as long as its path, its size and the times of its last change are the same: that of its
+content, which copying may keep, and that of its entry in the file system.
 """
 
 import hashlib
@@ -118,7 +119,8 @@ def _key(source, size, image_root, volume):
             found = path.stat()
         except (OSError, ValueError) as error:
             raise ValueError(why_not(error)) from None
-        digest.update(f"file {found.st_mtime_ns} {found.st_size} ".encode())
+        times = f"{found.st_mtime_ns} {found.st_ctime_ns}"
+        digest.update(f"file {found.st_ino} {times} {found.st_size} ".encode())
         digest.update(os.fsencode(os.path.abspath(path)))
     return digest.digest()
 
