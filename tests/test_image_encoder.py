@@ -168,6 +168,14 @@ def test_fit_and_fit_transform_learn_the_same(fitted, data):
     assert not np.allclose(features, encoder.transform(data[0]))
 
 
+def test_parameters_may_be_numbers_of_numpy(data):
+    own = {"size": SIZE, "n_components": 2, "cv": 2, "max_epochs": 1, "batch_size": 40}
+    encoder = ImageEncoder(**own, random_state=0)
+    expected = encoder.fit_transform(*data)
+    encoder.set_params(**{name: np.int64(value) for name, value in own.items()})
+    np.testing.assert_array_equal(encoder.fit_transform(*data), expected)
+
+
 def test_torch_is_left_as_it_was(data):
     for network in ("small", torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5))):
         before = torch.random.get_rng_state()
