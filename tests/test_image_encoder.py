@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
@@ -284,6 +285,16 @@ def test_groups_are_left_out_together(data):
     unknown = encoder.fit_transform(X, y, groups=np.repeat(np.arange(20), 4))
     assert roc_auc_score(y, known[:, 0]) > 0.9
     assert roc_auc_score(y, unknown[:, 0]) < 0.8
+
+
+def test_groups_come_through_a_column_transformer(data):
+    X, y = pd.DataFrame({"scan": data[0][:20]}), data[1][:20]
+    groups = np.arange(20) // 2
+    encoder = ImageEncoder(SIZE, **{**QUICK, "max_epochs": 1})
+    expected = encoder.fit_transform(X["scan"], y, groups=groups)
+    with config_context(enable_metadata_routing=True):
+        columns = make_column_transformer((encoder.set_fit_request(groups=True), "scan"))
+        np.testing.assert_array_equal(columns.fit_transform(X, y, groups=groups), expected)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     Notes
     -----
     ``fit(X, y).transform(X)`` describes patients by a network that has seen them: do not train on
-    it. Where several rows belong to one patient, give ``groups`` to `fit_transform`.
+    it. Where several rows belong to one patient, give ``groups`` to `fit_transform`; in a Pipeline,
+    by scikit-learn's metadata routing and ``set_fit_request(groups=True)``.
 
     Columns are centred on the training patients. Without an image all of them are 0, and the last
     column, ``missing``, is 1. All networks start from the same weights, and each is turned towards
@@ -170,7 +171,7 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, groups=None):
         """Train one network on all patients.
 
         Parameters
@@ -179,6 +180,9 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             Images, as in `read_images`; missing ones are allowed.
         y : array-like of shape (n,) or None, default=None
             Labels, numbers or a survival target. Not used by ``network="texture"``.
+        groups : array-like of shape (n,) or None, default=None
+            Not used: it is there so that ``set_fit_request(groups=True)`` brings groups through a
+            Pipeline to `fit_transform`.
 
         Returns
         -------
