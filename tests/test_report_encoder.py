@@ -146,6 +146,8 @@ def test_unfitted(data):
         ({"n_components": 0}, ["a"], "n_components"),
         ({}, ["", None], "no report with a sentence"),
         ({}, [b"secret"], "bytes at row 0"),
+        ({}, pd.Series(["a", 3], name="note"), "column 'note' of X must hold .* int at row 1"),
+        ({}, pd.DataFrame({"current": ["a"], "previous": ["b"]}), "X must be one column .* got 2"),
         ({}, "secret", "single str"),
     ],
 )

@@ -141,9 +141,18 @@ def is_missing(value):
 
 def read_column(X):
     """Reports in a column of a table, as a transformer gets it; missing ones taken for empty."""
-    column = X.iloc[:, 0] if isinstance(X, pd.DataFrame) and X.shape[1] == 1 else X
+    column, name = X, "X"
+    if isinstance(X, pd.DataFrame):
+        if X.shape[1] != 1:
+            raise ValueError(
+                f"X must be one column of reports, got {X.shape[1]} columns. Give each column an "
+                "encoder of its own, or join them to one."
+            )
+        column = X.iloc[:, 0]
+    if isinstance(column, pd.Series) and column.name is not None:
+        name = f"column {str(column.name)!r} of X"
     if isinstance(column, np.ndarray) and column.ndim == 2 and column.shape[1] == 1:
         column = column[:, 0]
     if isinstance(column, list | pd.Series | np.ndarray):
         column = ["" if is_missing(value) else value for value in column]
-    return Reports(check_reports(column).current)
+    return Reports(check_reports(column, name=name).current)
