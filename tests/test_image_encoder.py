@@ -270,6 +270,12 @@ def test_folds_may_be_masks_and_are_not_quoted(data):
     np.testing.assert_array_equal(masked, encoder.set_params(cv=as_positions).fit_transform(X, y))
     with pytest.raises(ValueError, match=r"^cv \(list\): without one of the folds"):
         encoder.set_params(cv=folds).fit_transform(X, first.astype(int))
+    for cv in (folds, as_positions):
+        with pytest.raises(ValueError, match="another number of rows than the 10 given"):
+            encoder.set_params(cv=cv).fit_transform(X[:10], y[:10])
+    everyone = np.arange(12)
+    with pytest.raises(ValueError, match="in both parts of a fold"):
+        encoder.set_params(cv=[(everyone, test) for _, test in folds]).fit_transform(X, y)
 
 
 def test_groups_are_left_out_together(data):

@@ -36,11 +36,23 @@ def make_folds(cv, outcome, groups, random_state):
         # a rare class is then missing in some folds, which does no harm here
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         folds = list(cv.split(np.zeros((n_rows, 1)), strata, groups))
-    # folds that a user made may be masks
-    folds = [[np.arange(n_rows)[rows] for rows in pair] for pair in folds]
+    try:
+        # folds that a user made may be masks
+        folds = [[np.arange(n_rows)[rows] for rows in pair] for pair in folds]
+    except IndexError:
+        raise ValueError(
+            f"cv holds folds of another number of rows than the {n_rows} given. Where an encoder "
+            "is fitted on parts of the patients, as in cross-validation, give a number of folds or "
+            "a splitter such as KFold."
+        ) from None
     times = np.zeros(n_rows, int)
-    for _, test in folds:
+    for train, test in folds:
         np.add.at(times, test, 1)
+        if np.isin(train, test).any():
+            raise ValueError(
+                "cv has rows that are in both parts of a fold: networks would describe patients "
+                "that they have seen. Make the parts disjoint, as KFold does."
+            )
     if (times != 1).any():
         raise ValueError(
             "cv must leave every row out exactly once, as KFold does; "
