@@ -487,6 +487,20 @@ def test_classes_that_cannot_be_learnt_are_counted_and_not_named(y, match, data)
         assert not any(word in str(error.value) for word in ("SECRET", "task="))
 
 
+@pytest.mark.parametrize(
+    ("y", "match"),
+    [
+        (make_survival_y([1, 0] * 4, range(8)), "not an event among the 4 patients with an image"),
+        ([0.7, 0.5] * 4, "not two different values of y among the 4 patients with an image"),
+    ],
+)
+def test_there_must_be_something_to_learn_among_those_with_an_image(y, match, data):
+    X = [image if row % 2 else None for row, image in enumerate(data[0][:8])]
+    for fit in (ImageEncoder(SIZE).fit, ImageEncoder(SIZE).fit_transform):
+        with pytest.raises(ValueError, match=match):
+            fit(X, y)
+
+
 def test_too_few_images_and_a_diverging_rate(data):
     with pytest.raises(ValueError, match="1 of 4 rows have an image"):
         ImageEncoder(SIZE).fit([data[0][0], None, None, None], [0, 1, 0, 1])

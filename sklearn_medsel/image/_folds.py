@@ -64,15 +64,17 @@ def make_folds(cv, outcome, groups, random_state):
 def check_folds(pairs, outcome, cv):
     """Refuse to train without a fold where then there is nothing to learn from."""
     for train, _ in pairs:
-        told = outcome.values[train]
-        if outcome.task == "survival":
-            enough, what = told[:, 0].any(), "an event"
-        else:
-            enough = len(train) > 1 and (told != told[0]).any()
-            what = "two different values of y"
-        if not enough:
+        if lacks := what_lacks(outcome, train):
             name = f"cv={cv!r}" if isinstance(cv, int | np.integer) else f"cv ({type(cv).__name__})"
             raise ValueError(
-                f"{name}: without one of the folds there is not {what} among the patients with "
+                f"{name}: without one of the folds there is not {lacks} among the patients with "
                 "an image. Use fewer folds, or a splitter that balances them."
             )
+
+
+def what_lacks(outcome, rows):
+    """Say what a network would need to learn from some rows; empty where it can."""
+    told = outcome.values[rows]
+    if outcome.task == "survival":
+        return "" if told[:, 0].any() else "an event"
+    return "" if len(told) > 1 and (told != told[0]).any() else "two different values of y"

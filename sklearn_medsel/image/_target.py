@@ -7,6 +7,7 @@ from sklearn.utils.validation import column_or_1d
 
 from sklearn_medsel._validation import is_survival_y, list_rows
 from sklearn_medsel.feature_selection._outcome import read_outcome
+from sklearn_medsel.image._folds import what_lacks
 
 
 def read_target(y, present, task="auto"):
@@ -32,7 +33,13 @@ def read_target(y, present, task="auto"):
             task = "regression" if kind.startswith("continuous") else "classification"
         if task == "classification":
             _check_classes(column_or_1d(y), present)
-    return read_outcome(y, task)
+    outcome = read_outcome(y, task)
+    if lacks := what_lacks(outcome, present):
+        raise ValueError(
+            f"there is not {lacks} among the {int(present.sum())} patients with an image, so that "
+            "a network has nothing to learn. Check y, or use network='texture', which needs none."
+        )
+    return outcome
 
 
 def _check_known(y):
