@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_medsel import ReportEncoder
 from sklearn_medsel.multimodal._availability import check_availability
@@ -374,6 +377,18 @@ def test_other_encoders_get_what_they_need():
     target = make_survival_y(np.ones(60, bool), y + 1.0)
     fields = make_encoding().fit(X, target).encoders_[3].seen_[0]
     np.testing.assert_array_equal(fields, target[here])
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_steps_of_a_pipeline_get_what_they_need(routing):
+    X, y = make_patients(), np.arange(60)
+    steps = make_pipeline(make_pipeline(Brightness(), "passthrough"), StandardScaler())
+    encoding = make_encoding(image_encoder=steps, image_root="images")
+    with config_context(enable_metadata_routing=routing):
+        encoding.fit(X, y, train_groups=y // 2)
+    inner = encoding.encoders_[3][0][0]
+    np.testing.assert_array_equal(inner.groups_, np.r_[0:18, 30:60] // 2)
+    assert inner.seen_[1] == "images"
 
 
 def test_faults_of_patients_name_block_column_and_row():

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
 from sklearn_medsel.multimodal._availability import has_block
@@ -45,7 +47,8 @@ class BlockEncoding:
     image_encoder : transformer, dict or None, default=None
         The same for images; None: ``ImageEncoder(network="texture", n_components=None)``.
     image_root : str, path or None, default=None
-        Folder of relative image paths, for encoders that have this parameter and leave it None.
+        Folder of relative image paths, for encoders that have this parameter, or steps of a
+        Pipeline that do, and leave it None.
 
     Attributes
     ----------
@@ -240,9 +243,10 @@ class BlockEncoding:
             from sklearn_medsel.image import ImageEncoder
 
             encoder = ImageEncoder(network="texture", n_components=None)
-        parameters = encoder.get_params(deep=False)
-        if self.image_root is not None and parameters.get("image_root", "") is None:
-            encoder.set_params(image_root=self.image_root)
+        if self.image_root is not None:
+            for name, value in encoder.get_params().items():
+                if name.rpartition("__")[2] == "image_root" and value is None:
+                    encoder.set_params(**{name: self.image_root})
         return encoder
 
 
@@ -280,16 +284,26 @@ def _standardise(features, encoder):
 def _fit(encoder, cells, y, groups, here, block):
     """Fit an encoder on the patients who have the block, cross-fitted where it can."""
     target = None if y is None else _safe_indexing(y, np.flatnonzero(here))
-    if groups is not None and "groups" in inspect.signature(encoder.fit_transform).parameters:
-        own = np.asarray(groups)[here]
-        return _call(encoder.fit_transform, block, cells, target, groups=own)
-    return _call(encoder.fit_transform, block, cells, target)
+    names = [] if groups is None else _names_of_groups(encoder)
+    own = {name: np.asarray(groups)[here] for name in names}
+    with config_context(enable_metadata_routing=False):  # or a Pipeline would not take the names
+        return _call(encoder.fit_transform, block, cells, target, **own)
 
 
-def _call(method, block, *args, groups=None):
+def _names_of_groups(encoder):
+    """Under which names an encoder takes groups: those of its steps, if it is a Pipeline."""
+    if isinstance(encoder, Pipeline):
+        steps = [(name, own) for name, step in encoder.steps for own in _names_of_groups(step)]
+        return [f"{name}__{own}" for name, own in steps]
+    method = getattr(encoder, "fit_transform", None)  # a step may be "passthrough"
+    takes = method is not None and "groups" in inspect.signature(method).parameters
+    return ["groups"] if takes else []
+
+
+def _call(method, block, *args, **groups):
     """Call an encoder; its errors name the block."""
     try:
-        return method(*args) if groups is None else method(*args, groups=groups)
+        return method(*args, **groups)
     except ValueError as error:
         raise ValueError(f"block {block.name!r}: {error}") from error
 
