@@ -244,6 +244,7 @@ def test_more_genes_leave_images_and_reports_alone():
         ({"n_informative": 5}, "n_informative=5 genes need as many blocks of 10, but n_genes=40"),
         ({"n_informative": 0}, "needs an informative gene"),
         ({"task": "survival", "n_classes": 3}, "n_classes=3 is for task='classification'"),
+        ({"n_patients": 4, "n_classes": 9}, "n_classes=9 is more than n_patients=4"),
         ({"missing": {"clin": 0.2}}, "missing names clin; it can name only gene, image, report"),
         ({"missing": {"image": 1.0}}, r"missing\['image'\] must be a number from 0 to below 1"),
         ({"missing": 1.0}, "'missing'"),

@@ -184,9 +184,9 @@ def make_patients(
     Raises
     ------
     ValueError
-        If a parameter is out of its range, there are fewer blocks of genes than informative
-        genes, an interaction is asked for without an informative gene, or `effect` or `missing`
-        names a block that is not there.
+        If a parameter is out of its range, there are fewer patients than classes or fewer blocks of
+        genes than informative genes, an interaction is asked for without an informative gene, or
+        `effect` or `missing` names a block that is not there.
     ImportError
         If Pillow is not installed; it is in the extra ``image``.
 
@@ -205,6 +205,8 @@ def make_patients(
     """
     if n_classes > 2 and task != "classification":
         raise ValueError(f"n_classes={n_classes} is for task='classification', not {task!r}.")
+    if n_classes > n_patients:
+        raise ValueError(f"n_classes={n_classes} is more than n_patients={n_patients}.")
     check_genes(n_genes, n_informative, interaction)
     effect = by_block(effect, "effect", tuple(_MODALITIES), other=1.0)
     missing = by_block(missing, "missing", ("gene", "image", "report"), other=0.0)
