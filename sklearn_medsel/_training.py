@@ -234,6 +234,8 @@ def train_by_adam(
     """
     groups = [] if fast is None else [(fast[0], {"lr": learning_rate})]
     rates = [learning_rate] if fast is None else [learning_rate * fast[1], learning_rate]
+    # torch takes no whole numbers of numpy, which searches give
+    max_epochs, batch_size = int(max_epochs), int(batch_size)
     n_steps = max_epochs * -(-len(rows) // batch_size)
     schedule = LRScheduler(
         torch.optim.lr_scheduler.OneCycleLR,

@@ -432,6 +432,9 @@ def test_three_classes_and_constant_columns():
     model = RidgeLogistic().fit(X, np.array(["a", "b", "c"])[data.y])
     assert model.predict_proba(X).shape == (120, 3)
     assert set(model.predict(X)) <= {"a", "b", "c"}
+    digits = RidgeLogistic().fit(X, np.array(["1", "2", "3"])[data.y])
+    np.testing.assert_array_equal(digits.decision_function(X), model.decision_function(X))
+    assert set(digits.predict(X)) <= {"1", "2", "3"}
     X[:, 4] = 2.0
     statistics, pvalues = anova(X, data.y)
     assert statistics[4] == 0

@@ -258,6 +258,27 @@ def test_columns_chosen_by_a_pattern_or_a_callable_are_stored_by_name(columns, t
     assert model.blocks is blocks
 
 
+def test_numbers_of_numpy_and_paths_are_as_good(tmp_path):
+    X, y = make()
+    model = estimator(max_epochs=np.int64(2), image_root=tmp_path).fit(X, y)
+    np.testing.assert_array_equal(model.oof_score_, estimator(max_epochs=2).fit(X, y).oof_score_)
+    restored = pickle.loads(pickle.dumps(model))
+    assert restored.image_root == str(tmp_path)
+
+
+@pytest.mark.parametrize("task", ["binary", "survival"])
+def test_few_of_many_genes_are_found_beside_a_base(task):
+    """One block that learns what the base leaves over has sparse models, too."""
+    sizes, blocks = {"a": 3, "b": 600}, BLOCKS[:2]
+    X, y = make(task, 150, effects={"a": 1.0, "b": 2.0}, sizes=sizes)
+    model = estimator(task, blocks=blocks, **FAST).fit(X, y)
+    new, y_new = make(task, 300, seed=1, effects={"a": 1.0, "b": 2.0}, sizes=sizes)
+    base_only = estimator(task, blocks=blocks[:1], **FAST).fit(X, y)
+    assert model.score(new, y_new) > base_only.score(new, y_new) + 0.1
+    leading = model.feature_importances_.sort_values("importance", ascending=False)
+    assert {"b_0", "b_1"} <= set(leading["feature"].head(5))
+
+
 @pytest.mark.parametrize(
     "index",
     [

@@ -173,8 +173,9 @@ class RidgeLogistic(ClassifierMixin, BaseEstimator):
             max_iter=2000,
             use_legacy_attributes=False,
         )
-        self.model_ = search.fit((X - self.mean_) @ self.rotation_, y)
-        self.classes_ = self.model_.classes_
+        # as codes: LogisticRegressionCV takes balanced labels such as "1" for unknown classes
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self.model_ = search.fit((X - self.mean_) @ self.rotation_, codes)
         return self
 
     def _rotate(self, X):
@@ -191,4 +192,4 @@ class RidgeLogistic(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         """Most probable class of each sample."""
-        return self.model_.predict(self._rotate(X))
+        return self.classes_[self.model_.predict(self._rotate(X))]

@@ -307,10 +307,10 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 pooling=self.pooling,
                 n_scores=self._n_scores(),
                 step=step,
-                training={  # torch takes no numbers of numpy, which searches give
-                    "max_epochs": int(self.max_epochs),
-                    "learning_rate": float(self.learning_rate),
-                    "batch_size": int(self.batch_size),
+                training={
+                    "max_epochs": self.max_epochs,
+                    "learning_rate": self.learning_rate,
+                    "batch_size": self.batch_size,
                 },
             )
             self.weights_, self._mean, self._rotation, features = training.fit(

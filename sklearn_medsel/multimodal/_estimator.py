@@ -1,5 +1,6 @@
 """What the classifier, the regressor and the Cox model of several modalities have in common."""
 
+import os
 import re
 import warnings
 from abc import abstractmethod
@@ -102,8 +103,10 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         self.random_state = random_state
 
     def __getstate__(self):
-        """Keep the names that callables and patterns chose at fit, which every format can store."""
+        """Keep names that callables and patterns chose, and paths as text, which all can store."""
         state = dict(super().__getstate__())
+        if isinstance(state["image_root"], os.PathLike):
+            state["image_root"] = str(state["image_root"])
         if hasattr(self, "_encoding") and self.blocks is self._encoding.blocks:
             state["blocks"] = [
                 (

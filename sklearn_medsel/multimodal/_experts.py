@@ -61,7 +61,9 @@ class Expert:
         return scores * has[:, None]
 
 
-def fit_expert(X, has, outcome, offset, folds, kept=None, *, scale=None, unit=None):
+def fit_expert(
+    X, has, outcome, offset, folds, kept=None, *, scale=None, unit=None, sparse_odds=1.0
+):
     """Cross-fit models of all penalties, and refit them on all patients.
 
     Parameters
@@ -82,6 +84,8 @@ def fit_expert(X, has, outcome, offset, folds, kept=None, *, scale=None, unit=No
     unit : ndarray of shape (p,) or None
         One standard deviation of each feature: in the eyes of the lasso all count alike. With None
         there are no lasso models.
+    sparse_odds : float
+        How much lasso models are believed beside ridge models if they do equally well.
 
     Returns
     -------
@@ -107,7 +111,9 @@ def fit_expert(X, has, outcome, offset, folds, kept=None, *, scale=None, unit=No
     for f, (_, held_out) in enumerate(folds):
         oof[:, held_out] = X[held_out] @ coefs[f] - shifts[f][:, None]
     oof *= has[:, None]
-    share = _shares(outcome, offset, oof)
+    prior = np.ones(len(oof))
+    prior[len(_PENALTIES) :] = sparse_odds
+    share = _shares(outcome, offset, oof, prior)
     coefs, shifts = np.einsum("q,fqpk->fpk", share, coefs), np.einsum("q,fqk->fk", share, shifts)
     return Expert(coefs[-1], shifts[-1], coefs[:-1], shifts[:-1], np.tensordot(share, oof, 1))
 
@@ -139,7 +145,7 @@ def _add_lasso(coefs, X, outcome, offset, teaches, kept, unit):
     coefs[np.ix_(models, np.arange(coefs.shape[1]), used)] = found / unit[used][:, None]
 
 
-def _shares(outcome, offset, oof):
+def _shares(outcome, offset, oof, prior):
     """How much of each model's scores goes into the expert.
 
     Scores are stretched to their best scale and believed by a power of their likelihood, out of
@@ -149,7 +155,7 @@ def _shares(outcome, offset, oof):
     """
     fits = [stretched(outcome, offset, scores) for scores in oof]
     losses, stretch = np.array(fits).T
-    credence = np.exp(_TEMPER * (losses.min() - losses))
+    credence = prior * np.exp(_TEMPER * (losses.min() - losses))
     credence /= credence.sum()
     # if none does better than chance, a base is still to rank the patients
     return credence * (stretch if stretch.any() else 1.0)

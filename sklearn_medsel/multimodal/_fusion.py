@@ -23,6 +23,7 @@ from sklearn_medsel.multimodal._units import fold_of_rows
 # in does more harm than one of the same size left out
 _CLEAR = 0.01
 _LEAST_OF_BASE = 0.05
+_ODDS_OF_LONE = 0.05
 _LEAST_WEIGHT = 1e-3
 # Features per block and fold that a network is to see: where it speaks alone, and as a last stage,
 # when the linear terms have spoken for the rest.
@@ -93,14 +94,16 @@ class Fused:
         """Fused scores (n, K) of new patients."""
         total = np.zeros((len(inputs.X), len(self.constant))) + self.constant
         for weight, term in zip(self.weights, self.terms, strict=True):
-            total += weight * term.scores(inputs)
+            if weight:
+                total += weight * term.scores(inputs)
         return total
 
     def fold_scores(self, inputs):
         """Fused scores (n, K) of the training patients, by models that did not see them."""
         total = np.zeros((len(inputs.X), len(self.constant))) + self.constant
         for weight, term in zip(self.fold_weights, self.terms, strict=True):
-            total += weight[self.fold][:, None] * term.fold_scores(inputs, self.fold)
+            if weight.any():
+                total += weight[self.fold][:, None] * term.fold_scores(inputs, self.fold)
         return total
 
 
@@ -153,6 +156,8 @@ class _Fit:
         self.offset = np.zeros((n, outcome.n_outputs))
         self.terms, self.weights, self.fold_weights, self.interactions = [], [], [], []
         self.fold = fold_of_rows(folds, n)
+        self.base = settings.base if settings.fusion == "residual" else None
+        self.beyond_base = [b for b in range(self.n_blocks) if b != self.base]
 
     # -- features ------------------------------------------------------------------------------
 
@@ -174,8 +179,7 @@ class _Fit:
 
     def fuse_residual(self):
         """Base, then the other blocks, then what they say jointly."""
-        base = self.settings.base
-        others = [b for b in range(self.n_blocks) if b != base]
+        base, others = self.base, self.beyond_base
         if base is not None:
             self._add([self._block(base, self.offset)], shrink=False, least=_LEAST_OF_BASE)
         if others:
@@ -255,11 +259,24 @@ class _Fit:
         scale = np.ones(X.shape[1])
         if len(blocks) > 1:
             scale = 1 / (self.inputs.scale * max(1, used.sum()) ** 0.5)
-        # sparse models of one block among several find more by chance than they add to the whole
-        sparse = len(blocks) > 1 or self.n_blocks == 1
-        unit = self.inputs.scale if sparse else None
-        has = self.inputs.has(blocks)
-        return fit_expert(X, has, self.outcome, offset, self.folds, kept, scale=scale, unit=unit)
+        odds = self._sparse_odds(blocks)
+        unit = self.inputs.scale if odds else None
+        has, folds = self.inputs.has(blocks), self.folds
+        return fit_expert(
+            X, has, self.outcome, offset, folds, kept, scale=scale, unit=unit, sparse_odds=odds
+        )
+
+    def _sparse_odds(self, blocks):
+        """How much sparse models of some blocks are believed.
+
+        The base is fitted as it would be alone. Of one block among several, sparse models find more
+        by chance than they add to those of the whole, so there are none; but where one block alone
+        learns what the base leaves over, there is no whole, and few features may tell all: there
+        they are believed if they are clearly better.
+        """
+        if len(blocks) > 1 or self.n_blocks == 1 or blocks == [self.base]:
+            return 1.0
+        return _ODDS_OF_LONE if blocks == self.beyond_base else 0.0
 
     def _block(self, block, offset):
         return LinearTerm(str(block), (block,), self._expert([block], offset))
