@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 MODALITIES = ("table", "image", "text")
-TERMS_OF_SEVERAL = ("together", "network")
+TOGETHER, NETWORK = "together", "network"
+TERMS_OF_SEVERAL = (TOGETHER, NETWORK)
 """Terms of the fused score that no block may be called like."""
 
 _FORM = "blocks must be a list of (name, modality, columns)"

@@ -11,6 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
+from sklearn_medsel.multimodal._blocks import TOGETHER
 from sklearn_medsel.multimodal._experts import combine, fit_expert, shrunken_weight
 from sklearn_medsel.multimodal._network import fit_network
 from sklearn_medsel.multimodal._pairs import find_interaction
@@ -282,7 +283,7 @@ class _Fit:
         return LinearTerm(str(block), (block,), self._expert([block], offset))
 
     def _joined(self, blocks):
-        return LinearTerm("together", tuple(blocks), self._expert(blocks, self.offset))
+        return LinearTerm(TOGETHER, tuple(blocks), self._expert(blocks, self.offset))
 
     def _network(self, n_leading):
         return fit_network(

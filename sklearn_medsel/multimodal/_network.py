@@ -11,6 +11,7 @@ import torch
 
 from sklearn_medsel._training import Rows, train_by_adam
 from sklearn_medsel.base import draw_seeds, resolve_device, seeded, to_arrays, to_tensor, to_tensors
+from sklearn_medsel.multimodal._blocks import NETWORK
 from sklearn_medsel.multimodal._outcomes import Binary, Classes, Numbers
 from sklearn_medsel.multimodal._units import fold_of_rows
 from sklearn_medsel.nn.fusion_net import FusionNets
@@ -174,7 +175,7 @@ def fit_network(inputs, outcome, offset, folds, kept, settings, random_state, on
         on_epoch=on_epoch,
     )
     blocks = tuple(range(len(sizes)))
-    term = NetworkTerm("network", blocks, to_arrays(net), len(folds), columns, sizes, settings)
+    term = NetworkTerm(NETWORK, blocks, to_arrays(net), len(folds), columns, sizes, settings)
     term.oof = term.fold_scores(inputs, fold_of_rows(folds, n))
     if not all(np.isfinite(values).all() for values in (term.oof, *term.weights.values())):
         raise ValueError(

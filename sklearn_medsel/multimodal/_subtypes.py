@@ -15,6 +15,7 @@ from ..base import CallbackSupportMixin, draw_seeds, one_blas_thread, progress
 from ..survival import logrank_test
 from ._blocks import name_rows
 from ._consensus import consensus_labels, draw_subsamples
+from ._found import to_plain
 from ._subtype_evidence import N_KINDS, compare_with_null, describe_finding, measure_stability
 
 _FEWEST_PER_CLUSTER = 4
@@ -207,11 +208,11 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
                 values - values.mean(axis=0), tried, member, self.n_references, rng, step
             )
         # columns of plain arrays, which every format can store; the properties make tables of them
-        self._tables = {"pac": _columns(pac)}
+        self._tables = {"pac": to_plain(pac)}
         self._choose(consensus, len(values))
         self.finding_ = describe_finding(self)
         self.patient_stability_, stability = measure_stability(self.consensus_, self.labels_)
-        self._tables["stability"] = _columns(stability)
+        self._tables["stability"] = to_plain(stability)
         self.cluster_centers_ = np.array(
             [values[self.labels_ == cluster].mean(axis=0) for cluster in range(self.n_clusters_)]
         )
@@ -336,8 +337,3 @@ def _check_columns(X):
                 f"column {name!r} of X holds NaN at {name_rows(missing, X.index)}; impute, or pass "
                 "a representation that does."
             )
-
-
-def _columns(table):
-    """Columns of a table as plain arrays."""
-    return {name: column.to_numpy() for name, column in table.items()}
