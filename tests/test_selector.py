@@ -543,7 +543,7 @@ BAD = {
     "split pair": ({"groups": changed(PAIRS, 6, 99)}, "splits a pair.* at rows 6, 7 has one"),
     "one group": ({"groups": np.zeros(20)}, "one group only"),
     "missing group": ({"groups": changed(PAIRS, 2, np.nan)}, "groups is missing at row 2"),
-    "short groups": ({"groups": PAIRS[:19]}, "inconsistent numbers of samples"),
+    "short groups": ({"groups": PAIRS[:19]}, "groups must have one value per patient, 20"),
     "short target": ({"y": CLASSES[:19]}, "inconsistent numbers of samples"),
     "negative weight": ({"sample_weight": changed(np.ones(20), 0, -1)}, "[Nn]egative"),
     "zero weights": ({"sample_weight": np.zeros(20)}, "zero"),

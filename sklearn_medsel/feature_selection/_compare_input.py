@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn_medsel._folds import check_folds, even_folds
 from sklearn_medsel._validation import check_survival_y, is_survival_y, list_rows
 from sklearn_medsel.survival import make_survival_y
+from sklearn_medsel.survival._folds import check_groups
 
 _TASKS = ("auto", "classification", "regression", "survival")
 
@@ -162,7 +163,7 @@ def make_folds(y, task, cv, n_repeats, groups, random_state):
         If there are too few samples of a class, or too few groups, for the folds, or given ones
         hold rows that are not there or the same on both sides.
     """
-    groups = _check_groups(groups, len(y))
+    groups = check_groups(groups, len(y))
     strata = y["event"] if task == "survival" else y
     if not isinstance(cv, Integral):
         given = check_cv(cv).split(np.zeros((len(y), 1)), strata, groups)
@@ -177,21 +178,6 @@ def make_folds(y, task, cv, n_repeats, groups, random_state):
     for seed in _seeds(random_state, n_repeats):
         folds += even_folds(strata, groups, cv, seed)
     return groups, folds
-
-
-def _check_groups(groups, n_samples):
-    if groups is None:
-        return None
-    groups = np.asarray(groups)
-    if groups.shape != (n_samples,):
-        raise ValueError(f"groups must have one value per row, {n_samples}; found {groups.shape}.")
-    missing = pd.isna(groups)
-    if missing.any():
-        raise ValueError(
-            f"groups is missing in {list_rows(missing)}; give every sample without a group one "
-            "of its own."
-        )
-    return groups
 
 
 def _check_counts(strata, task, cv, groups):

@@ -12,6 +12,7 @@ from sklearn.utils.validation import (
 
 from .._validation import list_rows
 from ..base import resolve_device
+from ..survival._folds import check_groups
 from ._decoys import RowBlocks
 from ._outcome import read_outcome
 from ._selection import Problem
@@ -52,7 +53,7 @@ def read_problem(estimator, X, y, sample_weight, groups, seeds):
     weight = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
     )
-    groups = _check_groups(groups, X)
+    groups = None if groups is None else check_groups(column_or_1d(groups), X.shape[0])
     rows, weight = _read_rows(X, outcome, weight)
     outcome = outcome.take(rows)
     blocks = None if groups is None else _row_blocks(groups[rows], outcome, rows)
@@ -137,20 +138,6 @@ def _refuse_infinite(X, names):
             f"Input X contains infinity in column {named}. Replace infinite values, for instance "
             "by NaN (missing), which is imputed."
         )
-
-
-def _check_groups(groups, X):
-    if groups is None:
-        return None
-    groups = column_or_1d(groups)
-    check_consistent_length(X, groups)
-    missing = pd.isna(groups)
-    if missing.any():
-        raise ValueError(
-            f"groups is missing at {list_rows(missing)}. Give every sample its group, or leave "
-            "these samples out."
-        )
-    return groups
 
 
 def _row_blocks(groups, outcome, positions):
