@@ -157,8 +157,8 @@ class _Fit:
         self.offset = np.zeros((n, outcome.n_outputs))
         self.terms, self.weights, self.fold_weights, self.interactions = [], [], [], []
         self.fold = fold_of_rows(folds, n)
-        self.base = settings.base if settings.fusion == "residual" else None
-        self.beyond_base = [b for b in range(self.n_blocks) if b != self.base]
+        base = settings.base if settings.fusion == "residual" else None
+        self.beyond_base = [b for b in range(self.n_blocks) if b != base]
 
     # -- features ------------------------------------------------------------------------------
 
@@ -180,7 +180,7 @@ class _Fit:
 
     def fuse_residual(self):
         """Base, then the other blocks, then what they say jointly."""
-        base, others = self.base, self.beyond_base
+        base, others = self.settings.base, self.beyond_base
         if base is not None:
             self._add([self._block(base, self.offset)], shrink=False, least=_LEAST_OF_BASE)
         if others:
@@ -270,12 +270,12 @@ class _Fit:
     def _sparse_odds(self, blocks):
         """How much sparse models of some blocks are believed.
 
-        The base is fitted as it would be alone. Of one block among several, sparse models find more
-        by chance than they add to those of the whole, so there are none; but where one block alone
-        learns what the base leaves over, there is no whole, and few features may tell all: there
-        they are believed if they are clearly better.
+        Those of one block among several find more by chance than they add to those of the whole, and
+        those of a base cost it more than they tell. But where one block alone learns what the base
+        leaves over, there is no whole, and few features may tell all: there they are believed if
+        they are clearly better.
         """
-        if len(blocks) > 1 or self.n_blocks == 1 or blocks == [self.base]:
+        if len(blocks) > 1 or self.n_blocks == 1:
             return 1.0
         return _ODDS_OF_LONE if blocks == self.beyond_base else 0.0
 
