@@ -270,10 +270,10 @@ class _Fit:
     def _sparse_odds(self, blocks):
         """How much sparse models of some blocks are believed.
 
-        Those of one block among several find more by chance than they add to those of the whole, and
-        those of a base cost it more than they tell. But where one block alone learns what the base
-        leaves over, there is no whole, and few features may tell all: there they are believed if
-        they are clearly better.
+        Those of one block among several find more by chance than they add to those of the whole,
+        and those of a base cost it more than they tell. But where one block alone learns what the
+        base leaves over, there is no whole, and few features may tell all: there they are believed
+        if they are clearly better.
         """
         if len(blocks) > 1 or self.n_blocks == 1:
             return 1.0
