@@ -250,7 +250,7 @@ def test_own_score():
         ({"fusions": []}, "fusions is empty and models is None"),
         ({"models": {"late fusion": ours()}}, "models has 'late fusion', the name of another row"),
         ({"cv": 1}, "cv must be at least 2"),
-        ({"groups": [1]}, "groups must have one value per row"),
+        ({"groups": [1]}, "groups must have one value per patient"),
         ({"cv": [(np.arange(20), np.arange(15, 30))]}, "fold 0 of cv has 5 of its 15 held-out"),
         ({"cv": [(np.arange(20), np.arange(20, 40))]}, "positions between 0 and 29"),
     ],
