@@ -281,3 +281,30 @@ def _to_float(values):
 
 def _quoted(names):
     return ", ".join(repr(str(name)) for name in names) or "none"
+
+
+def check_labels(labels, n_samples, name, remedy):
+    """One label per sample of a survival target, none missing.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_samples,)
+        As given by the user.
+    n_samples : int
+        Expected length.
+    name : str
+        What error messages call them.
+    remedy : str
+        What to do about missing ones.
+
+    Returns
+    -------
+    Series of length n_samples
+    """
+    series = pd.Series(labels)
+    if series.size != n_samples:
+        raise ValueError(f"{name} has {series.size} values but y has {n_samples} samples.")
+    missing = series.isna().to_numpy()
+    if missing.any():
+        raise ValueError(f"{name} is missing at {list_rows(missing)}; {remedy}.")
+    return series

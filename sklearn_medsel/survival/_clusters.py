@@ -7,7 +7,7 @@ J Am Stat Assoc 1989;84:1074.
 import numpy as np
 import pandas as pd
 
-from sklearn_medsel._validation import list_rows
+from sklearn_medsel._validation import check_labels
 
 
 def check_clusters(clusters, n_samples):
@@ -32,15 +32,8 @@ def check_clusters(clusters, n_samples):
     """
     if clusters is None:
         return None
-    series = pd.Series(clusters)
-    if series.size != n_samples:
-        raise ValueError(f"clusters has {series.size} values but y has {n_samples} samples.")
-    missing = series.isna().to_numpy()
-    if missing.any():
-        raise ValueError(
-            f"clusters is missing at {list_rows(missing)}; give every sample without one a cluster "
-            "of its own."
-        )
+    remedy = "give every sample without one a cluster of its own"
+    series = check_labels(clusters, n_samples, "clusters", remedy)
     code, labels = pd.factorize(series)
     return None if len(labels) == n_samples else code
 

@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, RealNotInt, validate_params
 
-from sklearn_medsel._validation import check_survival_y, list_rows
+from sklearn_medsel._validation import check_labels, check_survival_y
 from sklearn_medsel.survival._clusters import check_clusters, sum_clusters
 from sklearn_medsel.survival._risk_sets import RiskSets
 
@@ -315,12 +315,7 @@ def check_group(group, n_samples, *, name="group"):
     labels : list
         The groups that occur.
     """
-    series = pd.Series(group)
-    if series.size != n_samples:
-        raise ValueError(f"{name} has {series.size} values but y has {n_samples} samples.")
-    missing = series.isna().to_numpy()
-    if missing.any():
-        raise ValueError(f"{name} is missing at {list_rows(missing)}; remove these samples first.")
+    series = check_labels(group, n_samples, name, "remove these samples first")
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = series.cat.remove_unused_categories()
         return series.cat.codes.to_numpy().astype(np.intp), series.cat.categories.tolist()
