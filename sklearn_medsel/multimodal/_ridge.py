@@ -8,7 +8,8 @@ import numpy as np
 from scipy import linalg
 
 _MAX_STEPS = 20
-_TOLERANCE = 1e-6
+_TOLERANCE = 1e-8
+_NEAR = 1e-2  # gain of a step, relative to the loss, after which the curvature hardly changes
 INTERCEPT_PENALTY = 1e-8
 """Penalty of an intercept, for the sake of the solver."""
 
@@ -66,6 +67,8 @@ def principal_components(X):
 def newton(X, part, offset, penalty, start):
     """Minimise loss + sum(penalty * coef^2) / 2 by Newton's method with step halving.
 
+    The curvature, which costs most, is not worked out again near the minimum.
+
     Parameters
     ----------
     X : ndarray of shape (n, r)
@@ -84,13 +87,14 @@ def newton(X, part, offset, penalty, start):
         loss = part.row_losses((X @ coef + offset)[:, None]).sum()
         return loss + (penalty * coef**2).sum() / 2
 
-    coef, value = start, objective(start)
+    coef, value, gain = start, objective(start), np.inf
     for _ in range(_MAX_STEPS):
         score = X @ coef + offset
         slope = X.T @ part.residual(score[:, None])[:, 0] - penalty * coef
-        hessian = part.hessian(X, score)
-        hessian[np.diag_indices_from(hessian)] += penalty
-        factor = linalg.cho_factor(hessian, overwrite_a=True, check_finite=False)
+        if gain > _NEAR * (abs(value) + 1):
+            hessian = part.hessian(X, score)
+            hessian[np.diag_indices_from(hessian)] += penalty
+            factor = linalg.cho_factor(hessian, overwrite_a=True, check_finite=False)
         step = linalg.cho_solve(factor, slope, check_finite=False)
         new, better = _halved(objective, coef, step, value)
         if better > value:
