@@ -308,3 +308,32 @@ def check_labels(labels, n_samples, name, remedy):
     if missing.any():
         raise ValueError(f"{name} is missing at {list_rows(missing)}; {remedy}.")
     return series
+
+
+def encode_labels(labels, name):
+    """Distinct labels, sorted, and the place of each label among them.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+    name : str
+        What error messages call them.
+
+    Returns
+    -------
+    distinct : ndarray of shape (n_labels,)
+    codes : ndarray of shape (n_samples,), int
+
+    Raises
+    ------
+    ValueError
+        If labels are of kinds that cannot be compared, such as numbers and text.
+    """
+    try:
+        return np.unique(labels, return_inverse=True)
+    except TypeError:
+        kinds = ", ".join(sorted({type(label).__name__ for label in labels}))
+        raise ValueError(
+            f"{name} holds values of the types {kinds}, which cannot be compared. Make them one "
+            "type, such as str."
+        ) from None

@@ -209,8 +209,8 @@ def test_an_expert_learns_what_is_left_over():
     left = X[:, :1] - X[:, :1].mean()
     fitted = Ridge(1e-6).fit(left, y.y)
     known = fitted.predict(left)[:, None]
-    expert = fit_expert(X, np.ones(200, dtype=bool), y, known, splits)
-    alone = fit_expert(X, np.ones(200, dtype=bool), y, 0 * known, splits)
+    expert = fit_expert(X, np.ones(200, dtype=bool), y, known, splits, sparse_odds=0)
+    alone = fit_expert(X, np.ones(200, dtype=bool), y, 0 * known, splits, sparse_odds=0)
     assert np.abs(expert.coef[0]) < 0.1 * np.abs(alone.coef[0])
 
 
@@ -232,11 +232,11 @@ def test_lasso_models_find_the_few_that_matter():
     X = rng.normal(size=(240, 200))
     score = 2 * (X[:, 0] - X[:, 1])
     y = Binary(rng.random(240) < 1 / (1 + np.exp(-score)))
-    learn, everyone, unit = np.arange(120), np.ones(120, dtype=bool), np.ones(200)
+    learn, everyone = np.arange(120), np.ones(120, dtype=bool)
     start, (splits, _) = np.zeros((120, 1)), folds(120)
     ridge, both = (
-        fit_expert(X[learn], everyone, y.take(learn), start, splits, unit=given).coef[:, 0]
-        for given in (None, unit)
+        fit_expert(X[learn], everyone, y.take(learn), start, splits, sparse_odds=odds).coef[:, 0]
+        for odds in (0, 1)
     )
     assert np.corrcoef(X[120:] @ ridge, score[120:])[0, 1] < 0.6
     assert np.corrcoef(X[120:] @ both, score[120:])[0, 1] > 0.8

@@ -28,7 +28,7 @@ from sklearn_medsel import (
     make_survival_y,
     persistence,
 )
-from sklearn_medsel.multimodal._estimator import _inner_folds
+from sklearn_medsel.multimodal._inner_folds import inner_folds
 from sklearn_medsel.multimodal._outcomes import Binary, Numbers
 from sklearn_medsel.survival import concordance_index
 
@@ -753,7 +753,7 @@ def test_inner_folds_do_not_part_groups(kind):
     groups = rng.integers(0, 25, 100)
     outcome = Binary(groups % 2) if kind == "classes" else Numbers(rng.normal(size=100))
     for n_splits in (3, 40):
-        folds = _inner_folds(outcome, groups, n_splits, np.random.RandomState(0))
+        folds = inner_folds(outcome, groups, n_splits, np.random.RandomState(0))
         for train, held_out in folds:
             assert not set(groups[train]) & set(groups[held_out])
         together = np.concatenate([held_out for _, held_out in folds])

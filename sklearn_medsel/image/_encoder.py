@@ -1,6 +1,5 @@
 """ImageEncoder: images as columns of numbers, for a ColumnTransformer."""
 
-import os
 from numbers import Integral, Real
 
 import numpy as np
@@ -9,6 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from sklearn_medsel._plain import paths_as_text
 from sklearn_medsel.base import CallbackSupportMixin, draw_seeds, progress, resolve_device
 from sklearn_medsel.feature_selection._outcome import TASKS
 from sklearn_medsel.image._column import check_column, read_column
@@ -379,10 +379,7 @@ class ImageEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
     def __getstate__(self):
         """Keep a path as text: that can be stored without pickle."""
-        state = dict(super().__getstate__())
-        if isinstance(state["image_root"], os.PathLike):
-            state["image_root"] = str(state["image_root"])
-        return state
+        return paths_as_text(super().__getstate__())
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

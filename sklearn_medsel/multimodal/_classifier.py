@@ -7,7 +7,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from sklearn_medsel._validation import list_rows
+from sklearn_medsel._validation import encode_labels, list_rows
 from sklearn_medsel.multimodal._estimator import MultimodalEstimator
 from sklearn_medsel.multimodal._outcomes import Binary, Classes
 
@@ -147,14 +147,7 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
         missing = pd.isna(y)
         if missing.any():
             raise ValueError(f"y is missing at {list_rows(missing)}; drop these patients.")
-        try:
-            self.classes_, codes = np.unique(y, return_inverse=True)
-        except TypeError:
-            kinds = ", ".join(sorted({type(label).__name__ for label in y}))
-            raise ValueError(
-                f"y holds labels of the types {kinds}, which cannot be compared. Make them one "
-                "type, such as str."
-            ) from None
+        self.classes_, codes = encode_labels(y, "y")
         check_classification_targets(y)
         if len(self.classes_) < 2:
             raise ValueError("y has one class only; classification needs at least two classes.")

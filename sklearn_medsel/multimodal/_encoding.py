@@ -1,7 +1,6 @@
 """BlockEncoding: from a DataFrame to one array of numbers per block, and who has which block."""
 
 import inspect
-import os
 import warnings
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
+from sklearn_medsel._plain import paths_as_text
 from sklearn_medsel.multimodal._availability import has_block
 from sklearn_medsel.multimodal._blocks import as_frame, name_rows, resolve_blocks
 from sklearn_medsel.multimodal._table import CLIP, TableEncoder
@@ -70,11 +70,11 @@ class BlockEncoding:
         self.blocks = blocks
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
-        self.image_root = str(image_root) if isinstance(image_root, os.PathLike) else image_root
+        self.image_root = image_root
 
     def __getstate__(self):
         """Leave out callables that chose columns: once fitted, the columns are known."""
-        state = dict(self.__dict__)
+        state = paths_as_text(self.__dict__)
         if "blocks_" in state:
             state["blocks"] = [(name, kind, list(columns)) for name, kind, columns in self.blocks_]
         return state

@@ -1,6 +1,5 @@
 """What the classifier, the regressor and the Cox model of several modalities have in common."""
 
-import os
 import re
 import warnings
 from abc import abstractmethod
@@ -15,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_medsel._folds import even_folds, most_folds
+from sklearn_medsel._plain import index_of, paths_as_text, plain_columns, plain_index
 from sklearn_medsel.base import one_blas_thread, one_thread, progress, until_stopped
 from sklearn_medsel.multimodal._availability import check_availability
 from sklearn_medsel.multimodal._blocks import TERMS_OF_SEVERAL, as_frame
@@ -25,9 +24,9 @@ from sklearn_medsel.multimodal._found import (
     interaction_table,
     modality_tables,
     patient_shares,
-    to_plain,
 )
 from sklearn_medsel.multimodal._fusion import FUSIONS, Settings, count_steps, fit_fused
+from sklearn_medsel.multimodal._inner_folds import inner_folds
 from sklearn_medsel.multimodal._inputs import Inputs, never_whole
 from sklearn_medsel.multimodal._network import NetworkSettings
 from sklearn_medsel.multimodal._shapley import MAX_BLOCKS, all_sets
@@ -104,9 +103,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
 
     def __getstate__(self):
         """Keep names that callables and patterns chose, and paths as text, which all can store."""
-        state = dict(super().__getstate__())
-        if isinstance(state["image_root"], os.PathLike):
-            state["image_root"] = str(state["image_root"])
+        state = paths_as_text(super().__getstate__())
         if hasattr(self, "_encoding") and self.blocks is self._encoding.blocks:
             state["blocks"] = [
                 (
@@ -169,7 +166,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
             target = never_whole(y) if outcome.task == "regression" else y
             inputs = Inputs.of(self._encoding.fit_transform(X, target, groups))
             settings = self._settings(inputs)
-            folds = _inner_folds(outcome, groups, self.cv, rng)
+            folds = inner_folds(outcome, groups, self.cv, rng)
             n_steps = count_steps(settings, len(self.blocks_))
             with progress(self, X, y, n_steps=n_steps, task_name="step") as step:
                 units = np.arange(len(outcome)) if groups is None else pd.factorize(groups)[0]
@@ -228,13 +225,13 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         terms = {"term": [self._term_name(term) for term in fused.terms], "weight": fused.weights}
         # columns of plain arrays, which every format can store; the properties make tables of them
         self._tables = {
-            "features": to_plain(feature_table(fused, inputs, features, names)),
-            "modalities": to_plain(importances),
-            "contributions": to_plain(contributions),
-            "interactions": to_plain(interaction_table(fused, features, names)),
-            "terms": to_plain(pd.DataFrame(terms)),
+            "features": plain_columns(feature_table(fused, inputs, features, names)),
+            "modalities": plain_columns(importances),
+            "contributions": plain_columns(contributions),
+            "interactions": plain_columns(interaction_table(fused, features, names)),
+            "terms": plain_columns(pd.DataFrame(terms)),
         }
-        self._index = _plain_index(contributions.index)
+        self._index = plain_index(contributions.index)
         self._availability = inputs.present.mean(axis=0)
         self.oof_score_ = fused.oof[:, 0] if fused.oof.shape[1] == 1 else fused.oof
         for message in check_availability(inputs.present, names, outcome.task, y):
@@ -253,7 +250,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
     @property
     def modality_contributions_(self):
         """Shapley share of every block in each training patient's held-out score."""
-        return self._table("contributions").set_axis(_index_of(*self._index))
+        return self._table("contributions").set_axis(index_of(*self._index))
 
     @property
     def interactions_(self):
@@ -397,20 +394,6 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         return tags
 
 
-def _plain_index(index):
-    """Labels and names of an index, in what every format can store."""
-    is_time = index.dtype.kind in "mM" and getattr(index, "tz", None) is None
-    return index.to_numpy() if is_time else index.tolist(), list(index.names)
-
-
-def _index_of(labels, names):
-    """Index of labels with names; several names are levels."""
-    index = pd.Index(labels)
-    if index.nlevels == len(names):
-        index.names = names
-    return index
-
-
 @contextmanager
 def _unchanged_if_it_fails(estimator):
     """Leave an estimator as it was found, fitted or not, if what is done to it fails."""
@@ -421,32 +404,3 @@ def _unchanged_if_it_fails(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
-
-
-def _inner_folds(outcome, groups, n_splits, rng):
-    """Folds with equal shares of classes or events; groups stay together."""
-    strata, n = outcome.strata(), len(outcome)
-    seed = int(rng.randint(2**31 - 1))
-    if groups is not None and len(np.unique(groups)) < 2:
-        raise ValueError(
-            "groups has one group only: the inner folds cannot hold anyone out. Give every patient "
-            "a group of their own, or None."
-        )
-    counted = strata == 1 if outcome.task == "survival" else np.ones(n, dtype=bool)
-    n_splits = min(
-        n_splits, most_folds(strata[counted], None if groups is None else groups[counted])
-    )
-    if n_splits < 2:
-        if outcome.task == "survival":
-            raise ValueError(
-                "y has an event in one patient (or group) only; the inner folds need two. Give "
-                "more patients."
-            )
-        raise ValueError(
-            "y has a class that is too rare: one patient (or group) has it, and the inner folds "
-            "need two of every class. Give more patients or join classes."
-        )
-    # a handful of censored patients cannot be spread over the folds, and need not be
-    if most_folds(strata, groups) < n_splits:
-        strata = np.zeros(n)
-    return even_folds(strata, groups, n_splits, seed)

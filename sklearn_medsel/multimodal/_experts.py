@@ -82,10 +82,10 @@ def fit_expert(
     scale : ndarray of shape (p,) or None
         How loud each feature is in the eyes of the ridge.
     unit : ndarray of shape (p,) or None
-        One standard deviation of each feature: in the eyes of the lasso all count alike. With None
-        there are no lasso models.
+        One standard deviation of each feature: in the eyes of the lasso all count alike.
     sparse_odds : float
-        How much lasso models are believed beside ridge models if they do equally well.
+        How much lasso models are believed beside ridge models if they do equally well; with 0
+        there are none.
 
     Returns
     -------
@@ -98,12 +98,12 @@ def fit_expert(
     for f, (train, _) in enumerate([*folds, (np.arange(n), None)]):
         teaches[f, train] = has[train]
         teaches[f] &= outcome.take(np.flatnonzero(teaches[f])).can_teach()
-    n_models = len(_PENALTIES) + (0 if unit is None else _N_SPARSE)
+    n_models = len(_PENALTIES) + (_N_SPARSE if sparse_odds else 0)
     coefs = np.zeros((len(teaches), n_models, p, outcome.n_outputs))
-    scale = np.ones(p) if scale is None else scale
+    scale, unit = (np.ones(p) if size is None else size for size in (scale, unit))
     for f in np.flatnonzero(teaches.any(axis=1)):
         coefs[f, : len(_PENALTIES)] = _ridge(X, outcome, offset, teaches[f], kept[f], scale)
-    if unit is not None:
+    if sparse_odds:
         _add_lasso(coefs[:, len(_PENALTIES) :], X, outcome, offset, teaches, kept, unit)
     means = np.stack([X[rows].mean(axis=0) if rows.any() else np.zeros(p) for rows in teaches])
     shifts = np.einsum("fp,fqpk->fqk", means, coefs)

@@ -122,11 +122,3 @@ def interaction_table(fused, names, block_names):
     ]
     columns = ["block_a", "block_b", "strength", "pvalue", "top_pairs"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def to_plain(table):
-    """Columns of a table as arrays and lists, which skops can store."""
-    return {
-        name: list(column) if column.dtype.kind not in "biuf" else column.to_numpy()
-        for name, column in table.items()
-    }

@@ -260,11 +260,16 @@ class _Fit:
         scale = np.ones(X.shape[1])
         if len(blocks) > 1:
             scale = 1 / (self.inputs.scale * max(1, used.sum()) ** 0.5)
-        odds = self._sparse_odds(blocks)
-        unit = self.inputs.scale if odds else None
-        has, folds = self.inputs.has(blocks), self.folds
         return fit_expert(
-            X, has, self.outcome, offset, folds, kept, scale=scale, unit=unit, sparse_odds=odds
+            X,
+            self.inputs.has(blocks),
+            self.outcome,
+            offset,
+            self.folds,
+            kept,
+            scale=scale,
+            unit=self.inputs.scale,
+            sparse_odds=self._sparse_odds(blocks),
         )
 
     def _sparse_odds(self, blocks):

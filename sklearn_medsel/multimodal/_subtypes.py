@@ -10,12 +10,12 @@ from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._plain import plain_columns
 from .._validation import is_survival_y
 from ..base import CallbackSupportMixin, draw_seeds, one_blas_thread, progress
 from ..survival import logrank_test
 from ._blocks import name_rows
 from ._consensus import consensus_labels, draw_subsamples
-from ._found import to_plain
 from ._subtype_evidence import N_KINDS, compare_with_null, describe_finding, measure_stability
 
 _FEWEST_PER_CLUSTER = 4
@@ -208,11 +208,11 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
                 values - values.mean(axis=0), tried, member, self.n_references, rng, step
             )
         # columns of plain arrays, which every format can store; the properties make tables of them
-        self._tables = {"pac": to_plain(pac)}
+        self._tables = {"pac": plain_columns(pac)}
         self._choose(consensus, len(values))
         self.finding_ = describe_finding(self)
         self.patient_stability_, stability = measure_stability(self.consensus_, self.labels_)
-        self._tables["stability"] = to_plain(stability)
+        self._tables["stability"] = plain_columns(stability)
         self.cluster_centers_ = np.array(
             [values[self.labels_ == cluster].mean(axis=0) for cluster in range(self.n_clusters_)]
         )

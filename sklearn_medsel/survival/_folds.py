@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.model_selection import check_cv
 
 from sklearn_medsel._folds import check_folds, even_folds
-from sklearn_medsel._validation import list_rows
+from sklearn_medsel._validation import encode_labels, list_rows
 
 
 def survival_folds(event, cv, groups, seed, *, name="cv"):
@@ -61,14 +61,7 @@ def check_groups(groups, n_samples):
             f"groups is missing at {list_rows(missing)}; give every patient without a group one of "
             "its own."
         )
-    try:
-        np.unique(groups)  # as splitters do
-    except TypeError:
-        kinds = ", ".join(sorted({type(group).__name__ for group in groups}))
-        raise ValueError(
-            f"groups holds values of the types {kinds}, which cannot be compared. Make them one "
-            "type, such as str."
-        ) from None
+    encode_labels(groups, "groups")  # splitters compare them
     return groups
 
 

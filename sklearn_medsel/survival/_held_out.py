@@ -6,6 +6,7 @@ Nothing is written into the stratifier here, so that a fit that fails half-way c
 import numpy as np
 import pandas as pd
 
+from sklearn_medsel._plain import plain_columns
 from sklearn_medsel.survival._adjustment import hazard_ratios
 from sklearn_medsel.survival._cuts import find_cuts, maxstat_test
 from sklearn_medsel.survival._nonparametric import kaplan_meier, logrank_test
@@ -52,7 +53,7 @@ def join_folds(parts, folds, times):
     }
     by_fold = pd.DataFrame([part["auc"] for part in parts])
     auc = {"time": times, "auc": by_fold.mean(), "sd": by_fold.std(), "n_folds": by_fold.count()}
-    return found, {"scores": _columns(scores), "auc": _columns(pd.DataFrame(auc))}
+    return found, {"scores": plain_columns(scores), "auc": plain_columns(pd.DataFrame(auc))}
 
 
 def judge_groups(y, risk, group, base, n_groups, cut, clusters):
@@ -102,11 +103,6 @@ def judge_groups(y, risk, group, base, n_groups, cut, clusters):
     for place, name in enumerate(names):
         member = group == place
         of_member = None if clusters is None else clusters[member]
-        curves[name] = _columns(kaplan_meier(y[member], clusters=of_member))
-    ratios = _columns(hazard_ratios(y, group, names, base, clusters))
+        curves[name] = plain_columns(kaplan_meier(y[member], clusters=of_member))
+    ratios = plain_columns(hazard_ratios(y, group, names, base, clusters))
     return found, {"curves": curves, "hazard_ratios": ratios}
-
-
-def _columns(table):
-    """Columns of a table as plain arrays."""
-    return {name: column.to_numpy() for name, column in table.items()}

@@ -1,6 +1,5 @@
 """ReportEncoder: reports as columns of numbers, for a ColumnTransformer."""
 
-import os
 from numbers import Integral
 
 import numpy as np
@@ -9,6 +8,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_medsel._plain import paths_as_text
 from sklearn_medsel.base import progress
 from sklearn_medsel.text._bags import sum_by_report
 from sklearn_medsel.text._polarity import MARK
@@ -185,11 +185,7 @@ class ReportEncoder(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
     def __getstate__(self):
         """Keep paths as text: that can be stored without pickle."""
-        state = dict(super().__getstate__())
-        for name in ("encoder", "cache"):
-            if isinstance(state[name], os.PathLike):
-                state[name] = str(state[name])
-        return state
+        return paths_as_text(super().__getstate__())
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
