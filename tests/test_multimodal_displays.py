@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_medsel._cli._fuse_figures import _patients
+from sklearn_medsel._cli._fuse_output import interaction_rows
 from sklearn_medsel.inspection._interaction import InteractionDisplay
 from sklearn_medsel.inspection._modality_importance import ModalityImportanceDisplay
 
@@ -352,6 +353,19 @@ def test_feature_pairs_of_significant_blocks_come_first():
     without = draw(InteractionDisplay.from_table(table.drop(columns="top_pairs")))
     assert without.ax_pairs_ is None
     assert without.shown_ == []
+
+
+def test_a_table_with_a_row_for_each_pair_of_features_is_the_same():
+    table = Fused(4).fit(X).interactions_
+    empty = table.copy()
+    empty.at[1, "top_pairs"] = []
+    for pairs in (table, empty):
+        text = io.StringIO(interaction_rows(pairs).to_csv(index=False))
+        again = draw(InteractionDisplay.from_table(pd.read_csv(text)))
+        display = draw(InteractionDisplay.from_table(pairs))
+        assert again.shown_ == display.shown_
+        assert again.significant_.tolist() == display.significant_.tolist()
+        assert texts(again.ax_) == texts(display.ax_)
 
 
 def test_a_block_with_itself_has_a_cell_on_the_diagonal():

@@ -1,6 +1,7 @@
 """Which modalities act together, and through which pairs of features."""
 
 import numpy as np
+import pandas as pd
 
 from sklearn_medsel.inspection._interaction_drawing import (
     draw_matrix,
@@ -11,6 +12,7 @@ from sklearn_medsel.inspection._interaction_drawing import (
 from sklearn_medsel.inspection._plotting import check_count, find_step, new_axes
 
 _COLUMNS = ("block_a", "block_b", "strength", "pvalue")
+_FEATURES = ("feature_a", "feature_b", "pair_strength")
 
 
 class InteractionDisplay:
@@ -123,7 +125,9 @@ class InteractionDisplay:
         ----------
         interactions : DataFrame of shape (n_pairs, n_columns)
             One row per pair of modalities with the columns ``block_a``, ``block_b``, ``strength``
-            and ``pvalue``, and where known ``top_pairs``.
+            and ``pvalue``, and where known ``top_pairs``. Or one row per pair of features, as
+            ``interactions.csv`` of the command `fuse` has them: with ``feature_a``, ``feature_b``
+            and ``pair_strength`` beside those of their modalities, instead of ``top_pairs``.
         alpha : float, default=0.05
             Level up to which a p-value is significant.
         correction : {"holm", None}, default="holm"
@@ -146,6 +150,8 @@ class InteractionDisplay:
         ImportError
             If matplotlib is not installed.
         """
+        if set(_FEATURES) <= set(interactions):
+            interactions = _gathered(interactions)
         display = cls(interactions, alpha=alpha, correction=correction)
         return display.plot(ax, n_pairs=n_pairs)
 
@@ -234,3 +240,14 @@ class InteractionDisplay:
             for a, b, strength in found
         ]
         return sorted(pairs, key=lambda pair: (not pair[1], -abs(pair[0][2])))[:n_pairs]
+
+
+def _gathered(table):
+    """One row per pair of modalities, with its pairs of features in a list."""
+    columns = [name for name in _COLUMNS if name in table]
+    rows = []
+    for _, part in table.groupby(["block_a", "block_b"], sort=False):
+        known = part.dropna(subset=list(_FEATURES))
+        pairs = list(known[list(_FEATURES)].itertuples(index=False, name=None))
+        rows.append({**part.iloc[0][columns], "top_pairs": pairs})
+    return pd.DataFrame(rows, columns=[*columns, "top_pairs"])
