@@ -294,10 +294,28 @@ def _to_members(estimator, skops_io):
     except RecursionError as error:
         raise TypeError(f"{name} refers to itself, which cannot be saved.") from error
     except Exception as error:  # whatever an object's own __getstate__ or __reduce__ raises
-        raise TypeError(f"{name} cannot be saved: {error}") from error
+        cause = _name_modules(estimator) or str(error)
+        raise TypeError(f"{name} cannot be saved: {cause}") from error
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr(METADATA, write_metadata())
     return read_members(buffer.getvalue(), max_size=math.inf)
+
+
+def _name_modules(estimator):
+    """Say which parameters are networks of the user's own; text, empty if none is."""
+    import torch
+
+    modules = [
+        f"{key} ({type(value).__name__})"
+        for key, value in estimator.get_params().items()
+        if isinstance(value, torch.nn.Module)
+    ]
+    if not modules:
+        return ""
+    return (
+        f"{', '.join(modules)} is a torch module of your own, whose code this format cannot hold. "
+        "Store such a model with joblib."
+    )
 
 
 def _untrusted(data, skops_io, trusted):

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
@@ -339,6 +340,7 @@ def _circle():
     [
         (Unsaveable(), TypeError, "no state today"),
         (_circle(), TypeError, "refers to itself"),
+        (torch.nn.Linear(2, 1), TypeError, r"extra \(Linear\) is a torch module of your own"),
         (
             StandardScaler().fit,
             persistence.UntrustedTypeError,
@@ -348,7 +350,7 @@ def _circle():
         ({True: 1}, ValueError, "keys of type 'builtins.bool'"),
         ({None: 1}, ValueError, "keys of type 'builtins.NoneType'"),
     ],
-    ids=["raises", "circle", "method", "bytes", "bool key", "None key"],
+    ids=["raises", "circle", "module", "method", "bytes", "bool key", "None key"],
 )
 def test_failed_save_keeps_the_old_file(value, error, message, saved):
     before = saved.read_bytes()
