@@ -229,6 +229,17 @@ def test_what_is_said_of_a_fold_does_not_depend_on_its_outcome(kind):
     assert not np.allclose(second.oof[FOLDS[1][1]], first.oof[FOLDS[1][1]], atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["binary", "classes", "numbers", "survival"])
+def test_members_speak_of_differences_between_patients_only(kind):
+    X = inputs()
+    X = X._replace(X=X.X + 0.3)
+    term = train(X, outcome(kind))
+    said = term.outputs(X)
+    for member, rows in enumerate([*(train for train, _ in FOLDS), np.arange(N)]):
+        np.testing.assert_allclose(said[member, rows].mean(axis=0), 0, atol=1e-6)
+    assert not term.scores(X.only([])).any()
+
+
 def test_what_is_said_of_a_patient_does_not_depend_on_others_of_its_fold():
     X = inputs()
     other = X._replace(X=X.X.copy())

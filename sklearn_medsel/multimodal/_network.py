@@ -57,6 +57,8 @@ class NetworkTerm:
     sizes : ndarray of shape (B,), int
         How many of them each block has.
     settings : NetworkSettings
+    shift : ndarray of shape (M, 1, K)
+        Subtracted, so that a member's scores of its training patients have mean zero.
     oof : ndarray of shape (n, K)
     """
 
@@ -67,16 +69,16 @@ class NetworkTerm:
     columns: np.ndarray
     sizes: np.ndarray
     settings: NetworkSettings
+    shift: np.ndarray | float = 0.0
     oof: np.ndarray | None = None
 
     def scores(self, inputs):
         """Scores (n, K), the mean of the members that saw all patients."""
-        return self._outputs(inputs, slice(self.n_folds, None)).mean(axis=0)
+        return self.outputs(inputs)[self.n_folds :].mean(axis=0)
 
     def fold_scores(self, inputs, fold):
         """Scores (n, K), each patient's by the member that did not see their fold."""
-        outputs = self._outputs(inputs, slice(0, self.n_folds))
-        return outputs[fold, np.arange(len(fold))]
+        return self.outputs(inputs)[fold, np.arange(len(fold))]
 
     def fold_effects(self, inputs, fold):
         """Mean slope (F, p, K) of the scores in each feature, over patients left out."""
@@ -101,12 +103,12 @@ class NetworkTerm:
         """Number K of scores."""
         return self.weights["decide.bias"].shape[-1]
 
-    def _outputs(self, inputs, members):
-        """Scores (M, n, K) of some members."""
+    def outputs(self, inputs):
+        """Scores (M, n, K) of all members; zero for patients without any block."""
         net = self._module()
         with torch.inference_mode():
-            outputs = net(_rows(inputs, self.columns, self.n_outputs))
-        return outputs[members].numpy().astype(np.float64)
+            outputs = net(_rows(inputs, self.columns, self.n_outputs)).numpy().astype(np.float64)
+        return outputs - self.shift * inputs.has(self.blocks)[:, None]
 
     def _module(self):
         n_members = len(self.weights["decide.bias"])
@@ -176,6 +178,9 @@ def fit_network(inputs, outcome, offset, folds, kept, settings, random_state, on
     )
     blocks = tuple(range(len(sizes)))
     term = NetworkTerm(NETWORK, blocks, to_arrays(net), len(folds), columns, sizes, settings)
+    # A constant says nothing of a patient: it would pass for what the blocks tell, and weigh on
+    # the term's weight. That of a log hazard is not even learnt, and differs between members.
+    term.shift = weight.T[:, None] @ term.outputs(inputs) / weight.sum(axis=0)[:, None, None]
     term.oof = term.fold_scores(inputs, fold_of_rows(folds, n))
     if not all(np.isfinite(values).all() for values in (term.oof, *term.weights.values())):
         raise ValueError(
