@@ -1,5 +1,7 @@
 """The screen of pairs: calibrated p-values, true pairs first, few that matter, bends."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import t
@@ -85,6 +87,24 @@ def test_scores_of_a_fold_come_from_the_others():
     other[:30] = rng.standard_normal((30, 1))
     np.testing.assert_array_equal(oof(rest)[:30], oof(other)[:30])
     assert not np.allclose(oof(rest)[30:], oof(other)[30:])
+
+
+def test_products_say_nothing_of_an_average_patient():
+    """Else what is said of folds with other pairs would differ by a constant."""
+    rng = np.random.RandomState(2)
+    left = rng.standard_normal((90, 4))
+    X = np.hstack([left, left + 0.3 * rng.standard_normal((90, 4))])  # so that no product is 0
+    inputs, rest, fold = inputs_of(X, 4), rng.standard_normal((90, 1)), np.arange(90) % 3
+    folds = [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(3)]
+    main = np.zeros((4, 8), dtype=bool)
+    term = find_interaction(
+        inputs, (0, 1), rest, np.ones((4, 8)), main, np.arange(90), folds, rng, 2
+    ).term
+    assert term.scores(inputs).mean() == pytest.approx(0, abs=1e-12)
+    for f, (train, _) in enumerate(folds):
+        said = replace(term, fold=np.full(90, f)).fold_scores(inputs, None)
+        assert said[train].mean() == pytest.approx(0, abs=1e-12)
+        assert said.std() > 0.01
 
 
 def test_constant_features_make_no_pair():

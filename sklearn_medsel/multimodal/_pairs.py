@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import gumbel_r, norm
 
 from sklearn_medsel.multimodal._bends import clear_bends, product_beside
-from sklearn_medsel.multimodal._parts import PairTerm, clipped
+from sklearn_medsel.multimodal._parts import PairTerm, clipped, products
 from sklearn_medsel.multimodal._units import permuted
 
 _N_PAIRS = 5  # products in a score
@@ -73,14 +73,14 @@ def find_interaction(inputs, blocks, residual, effects, main, units, folds, rng,
     """
     both = inputs.present[:, list(blocks)].all(axis=1)
     everyone = np.arange(len(both))
-    found, fold_of = [], np.zeros(len(both), dtype=int)
+    pairs, fold_of = [], np.zeros(len(both), dtype=int)
     for f, (train, held_out) in enumerate([*folds, (everyone, everyone[:0])]):
         screen = _Screen(inputs, blocks, effects[f], main[f], train[both[train]])
         candidates = screen.candidates(residual, units)
-        found.append(candidates.best())
+        features, weights, correlations = candidates.best()
+        mean = products(inputs, screen.rows, features).sum(axis=0) / max(1, len(screen.rows))
+        pairs.append((features, weights, mean))
         fold_of[held_out] = f
-    features, _, correlations = found[-1]
-    pairs = [(features, weights) for features, weights, _ in found]
     term = PairTerm(" x ".join(map(str, blocks)), blocks, pairs, fold_of)
     term.oof = term.fold_scores(inputs, fold_of)
     top = [(int(a), int(b), float(c)) for (a, b), c in zip(features, correlations, strict=True)]

@@ -20,6 +20,12 @@ def clipped(inputs, rows, columns):
     return np.clip(X, -_FURTHEST, _FURTHEST)
 
 
+def products(inputs, rows, pairs):
+    """Products (n_rows, m) of pairs (m, 2) of features of some patients."""
+    left, right = (clipped(inputs, rows, side) for side in pairs.T)
+    return left * right
+
+
 @dataclass
 class LinearTerm:
     """A linear model of some blocks.
@@ -63,8 +69,10 @@ class PairTerm:
     name : str
     blocks : tuple of int
         The two blocks.
-    pairs : list of (ndarray of shape (m, 2), ndarray of shape (m, K))
-        Features and weights of their products: of each fold of its own, then of all patients.
+    pairs : list of (ndarray of shape (m, 2), ndarray of shape (m, K), ndarray of shape (m,))
+        Features, weights of their products, and the mean of these over the training patients: of
+        each fold of its own, then of all patients. Products less their mean say nothing of an
+        average patient, and are on one scale in all folds.
     fold : ndarray of shape (n,), int
         Its fold of each training patient.
     oof : ndarray of shape (n, K) or None
@@ -95,7 +103,7 @@ class PairTerm:
         return None
 
     def _products(self, inputs, found):
-        features, weights = found
+        features, weights, mean = found
         both = inputs.present[:, list(self.blocks)].all(axis=1)
-        left, right = (clipped(inputs, np.arange(len(both)), side) for side in features.T)
-        return (left * right) @ weights * both[:, None]
+        told = products(inputs, np.arange(len(both)), features) - mean
+        return told @ weights * both[:, None]
