@@ -288,6 +288,16 @@ def test_the_same_table_in_another_form_is_taken(stratifier, cohort):
     check_same(by_array, X[["age", "TP53"]], y)
 
 
+def test_patients_with_several_rows_have_a_page(cohort):
+    X, y = cohort
+    stratifier = RiskStratifier(Age(), cv=3, random_state=0)
+    stratifier.fit(X, y, groups=np.arange(len(X)) // 2)
+    assert "120" in stratification_report(stratifier, X, y)
+    later = make_survival_y(y["event"], y["time"] + 1)
+    with pytest.raises(ValueError, match="in the same order"):
+        stratification_report(stratifier, X, later)
+
+
 def test_parameters_set_after_fit_are_not_on_the_page(cohort):
     stratifier = fit(Age(), cohort)
     page = stratification_report(stratifier, *cohort)

@@ -10,7 +10,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from sklearn_medsel._validation import check_survival_y
-from sklearn_medsel.survival._nonparametric import logrank_test
+from sklearn_medsel.survival._nonparametric import kaplan_meier
 from sklearn_medsel.survival._stratified_fold import predict_risk
 
 _MOST_RISKS = 32  # more would have slow encoders read their texts and images once again
@@ -77,10 +77,11 @@ def _some_risks(estimator, X):
 
 
 def _same_outcome(stratifier, event, time):
+    """Compare events and times of each group with its curve, which clusters do not change."""
     target = pd.DataFrame({"event": event, "time": time})
-    found = logrank_test(target, stratifier.group_)
-    return np.isclose(found.statistic, stratifier.logrank_.statistic) and all(
-        np.array_equal(np.unique(time[stratifier.group_ == place]), curve["time"])
+    counts = ["time", "at_risk", "events"]
+    return all(
+        kaplan_meier(target[stratifier.group_ == place])[counts].equals(curve[counts])
         for place, curve in enumerate(stratifier.curves_.values())
     )
 
