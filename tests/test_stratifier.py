@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit
@@ -184,6 +185,21 @@ def test_own_cross_fitted_score_is_used_and_groups_are_passed():
     np.testing.assert_array_equal(stratifier.estimator_.groups_, groups)
     for group in np.unique(groups):
         assert np.unique(stratifier.fold_[groups == group]).size == 1
+
+
+def test_groups_reach_steps_of_a_pipeline_and_the_splitter_of_a_search():
+    X, y = data()
+    groups = np.arange(160) // 2
+    steps = make_pipeline("passthrough", StandardScaler(), make_pipeline(Crossfitted()))
+    model = RiskStratifier(steps, cv=3, random_state=0).fit(X, y, groups=groups)
+    np.testing.assert_array_equal(model.estimator_[-1][-1].groups_, groups)
+    search = GridSearchCV(Linear(), {"scale": [1]}, cv=GroupKFold(3), scoring=lambda m, X, y: 0.0)
+    with config_context(enable_metadata_routing=True):
+        routed = RiskStratifier(search, cv=3, random_state=0).fit(X, y, groups=groups)
+    model.set_params(estimator=search).fit(X, y, groups=groups)
+    np.testing.assert_array_equal(model.group_, routed.group_)
+    # a splitter that has no use for them gets none, and does not warn
+    model.set_params(estimator__cv=KFold(3)).fit(X, y, groups=groups)
 
 
 class MostCorrelated(TransformerMixin, BaseEstimator):

@@ -64,7 +64,8 @@ def compare_fusions(
     n_repeats : int, default=1
         How often folds are drawn anew when `cv` is an int.
     groups : array-like of shape (n,) or None, default=None
-        Rows that must stay together. Also passed to the ``fit`` of the models that take it.
+        Rows that must stay together. Also passed to the ``fit`` of the models that take it, to
+        steps of a Pipeline and to the splitter of a search.
     fusions : sequence of str, default=("residual",)
         Rules of fusion of `MultimodalClassifier`, `MultimodalRegressor` or `MultimodalCox`.
     models : dict of str to estimator or None, default=None

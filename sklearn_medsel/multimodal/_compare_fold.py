@@ -13,8 +13,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import has_fit_parameter
 
+from sklearn_medsel._groups import pass_groups
 from sklearn_medsel.feature_selection._compare_fold import corrected_paired_ttest
 from sklearn_medsel.multimodal._compare_models import BlockBaseline
 from sklearn_medsel.survival import concordance_index
@@ -76,8 +76,7 @@ def evaluate(fold, setting):
             model.fit_encoded(*shared, y)
             seconds = time.perf_counter() - start + encoding_seconds
         else:
-            takes_groups = groups is not None and has_fit_parameter(model, "groups")
-            model.fit(X, y, **({"groups": groups} if takes_groups else {}))
+            model.fit(X, y, **pass_groups(model, groups))
             seconds = time.perf_counter() - start
         y_test = setting.y[test]
         scores = {

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import has_fit_parameter
 
+from sklearn_medsel._groups import pass_groups
 from sklearn_medsel._validation import list_rows
 from sklearn_medsel.survival._breslow import breslow_survival
 from sklearn_medsel.survival._concordance import concordance_index
@@ -47,10 +47,8 @@ def fit_model(setting, rows):
     """
     X = _safe_indexing(setting.X, rows)
     fitted = clone(setting.estimator)
-    if setting.groups is not None and has_fit_parameter(fitted, "groups"):
-        fitted.fit(X, setting.y[rows], groups=setting.groups[rows])
-    else:
-        fitted.fit(X, setting.y[rows])
+    groups = None if setting.groups is None else setting.groups[rows]
+    fitted.fit(X, setting.y[rows], **pass_groups(fitted, groups))
     return fitted, float(predict_risk(fitted, X).mean())
 
 

@@ -201,7 +201,8 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             Event and time of each patient, see `make_survival_y`.
         groups : array-like of shape (n_patients,) or None, default=None
             Rows of one group, such as several samples of a patient, are never on both sides of a
-            fold, and need not be independent in tests and intervals.
+            fold, and need not be independent in tests and intervals. Passed on to the estimator, to
+            steps of a Pipeline, and to the splitter of a search, where they take groups.
 
         Returns
         -------
