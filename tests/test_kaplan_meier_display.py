@@ -5,9 +5,16 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
 
 from sklearn_medsel.inspection import KaplanMeierDisplay
-from sklearn_medsel.survival import kaplan_meier, logrank_test, make_survival_y
+from sklearn_medsel.survival import (
+    RiskStratifier,
+    kaplan_meier,
+    logrank_test,
+    make_survival_y,
+)
 
 mpl = pytest.importorskip("matplotlib")
 
@@ -147,8 +154,12 @@ def test_new_figure_and_second_plot(axes, target):
     plt.close(first)
 
 
-class FirstColumn:
+class FirstColumn(BaseEstimator):
     """Takes the first column for the risk."""
+
+    def fit(self, X, y):
+        self.n_features_in_ = 1
+        return self
 
     def predict(self, X):
         return np.asarray(X)[:, 0]
@@ -201,6 +212,17 @@ def test_groups_of_predicted_risk(axes, target, n_groups, labels):
     assert max(sizes) - min(sizes) <= 1
     ends = [curve["time"].max() for curve in display.curves.values()]
     assert ends == sorted(ends, reverse=True)
+
+
+def test_groups_of_a_stratifier_are_its_own(axes, target):
+    y, _ = target
+    X = -y["time"][:, None]
+    model = make_pipeline("passthrough", RiskStratifier(FirstColumn(), 3, cut=(0.5, 0.7), cv=3))
+    group = model.fit(X, y).predict(X)
+    display = KaplanMeierDisplay.from_estimator(model, X, y, ax=axes)
+    assert list(display.curves) == ["low risk", "medium risk", "high risk"]
+    sizes = [curve["at_risk"].iloc[0] for curve in display.curves.values()]
+    assert sizes == np.bincount(group).tolist()
 
 
 def test_estimator_errors(target):

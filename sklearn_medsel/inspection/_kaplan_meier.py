@@ -14,6 +14,7 @@ from sklearn_medsel.inspection._survival_drawing import (
     write_at_risk,
 )
 from sklearn_medsel.survival import kaplan_meier, logrank_test
+from sklearn_medsel.survival._adjustment import find_model
 from sklearn_medsel.survival._nonparametric import check_group
 
 
@@ -143,19 +144,22 @@ class KaplanMeierDisplay:
     ):
         """Plot the curves of groups of predicted risk.
 
-        Groups are cut at the quantiles of the predictions for `X`. Use samples that the estimator
-        was not fitted on: on its training samples, the curves part even if it learnt only noise.
+        Groups are cut at the quantiles of the predictions for `X`; those of a `RiskStratifier` are
+        the ones that it predicts. Use samples that the estimator was not fitted on: on its training
+        samples, the curves part even if it learnt only noise.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted; its ``predict`` gives a risk per sample, higher for an earlier event.
+            Fitted; its ``predict`` gives a risk per sample, higher for an earlier event. Or a
+            `RiskStratifier`, also as the last step of a Pipeline.
         X : array-like of shape (n_samples, n_features)
             Samples to predict.
         y : structured array of shape (n_samples,) or DataFrame of shape (n_samples, 2)
             Event and time of each sample, see `make_survival_y`.
         n_groups : int, default=2
-            Number of groups, as equal in size as ties allow.
+            Number of groups, as equal in size as ties allow. Not used for a `RiskStratifier`, which
+            has groups of its own.
         time_unit : str or None, default=None
             Unit of the times, such as ``"months"``, for the label of the axis.
         confidence : float, default=0.95
@@ -185,7 +189,12 @@ class KaplanMeierDisplay:
                 f"estimator must have a predict method that gives a risk, but "
                 f"{type(estimator).__name__} has none."
             )
-        group = _risk_groups(estimator.predict(X), n_groups)
+        stratifier = find_model(estimator, "group_names_")
+        if stratifier is None:
+            group = _risk_groups(estimator.predict(X), n_groups)
+        else:  # quantiles of the numbers of groups would be none
+            names = stratifier.group_names_
+            group = pd.Categorical.from_codes(estimator.predict(X), names, ordered=True)
         _, time = check_survival_y(y, require_events=False)
         check_consistent_length(group, time)
         return cls.from_survival(
