@@ -390,6 +390,19 @@ def test_texts_of_cells_do_not_overlap(n_blocks):
         assert not any(box.overlaps(other) for other in boxes[i + 1 :])
 
 
+def test_tables_that_were_stored_before():
+    table = Fused(3).fit(X).interactions_
+    unknown = table.assign(top_pairs=[table["top_pairs"][0], None, np.nan])
+    assert len(InteractionDisplay.from_table(unknown).shown_) == len(table["top_pairs"][0])
+    assert InteractionDisplay.from_table(table.assign(top_pairs=None)).ax_pairs_ is None
+    as_lists = pd.read_json(io.StringIO(table.to_json(orient="records")), orient="records")
+    InteractionDisplay.from_table(as_lists)
+    as_text = pd.read_csv(io.StringIO(table.to_csv(index=False)))
+    with pytest.raises(ValueError, match=r"top_pairs must hold lists .* row 0"):
+        InteractionDisplay.from_table(as_text)
+    plt.close("all")
+
+
 def test_interaction_errors():
     table = Fused(3).fit(X).interactions_
     with pytest.raises(ValueError, match="pvalue is missing"):

@@ -210,6 +210,8 @@ class InteractionDisplay:
             raise ValueError(
                 "interactions must have one row for each pair of blocks, in one order."
             )
+        if "top_pairs" in self.interactions:
+            _check_pairs(self.interactions["top_pairs"])
         if not 0 < self.alpha < 1:
             raise ValueError(f"alpha must be between 0 and 1, found {self.alpha!r}.")
         if self.correction not in ("holm", None):
@@ -237,6 +239,7 @@ class InteractionDisplay:
         pairs = [
             ((a, b, float(strength)), bool(passed))
             for found, passed in zip(self.interactions["top_pairs"], self.significant_, strict=True)
+            if np.iterable(found)  # else missing, as where no feature was looked at
             for a, b, strength in found
         ]
         return sorted(pairs, key=lambda pair: (not pair[1], -abs(pair[0][2])))[:n_pairs]
@@ -251,3 +254,15 @@ def _gathered(table):
         pairs = list(known[list(_FEATURES)].itertuples(index=False, name=None))
         rows.append({**part.iloc[0][columns], "top_pairs": pairs})
     return pd.DataFrame(rows, columns=[*columns, "top_pairs"])
+
+
+def _check_pairs(top_pairs):
+    """Refuse pairs of features that were written as text, as a CSV file holds them."""
+    for row, found in enumerate(top_pairs):
+        pairs = found if np.iterable(found) else []
+        if isinstance(found, str) or any(isinstance(p, str) or np.size(p) != 3 for p in pairs):
+            raise ValueError(
+                f"top_pairs must hold lists of (feature_a, feature_b, strength), but row {row} "
+                f"holds something else ({type(found).__name__}). Drop the column, or store the "
+                "table in a format that keeps lists, such as JSON."
+            )
