@@ -20,6 +20,7 @@ from sklearn_medsel.survival import (
     logrank_test,
     make_survival_y,
 )
+from sklearn_medsel.survival._cuts import find_cuts
 from sklearn_medsel.survival._stratifier import RiskStratifier
 
 
@@ -185,6 +186,31 @@ def test_own_cross_fitted_score_is_used_and_groups_are_passed():
     np.testing.assert_array_equal(stratifier.estimator_.groups_, groups)
     for group in np.unique(groups):
         assert np.unique(stratifier.fold_[groups == group]).size == 1
+
+
+@pytest.mark.parametrize("cut", ["quantile", (0.5,), "maxstat"])
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_patients_of_one_risk_are_in_one_group(cut, share):
+    X, y = data()
+    marker = np.zeros_like(X)
+    marker[:, 0] = np.argsort(np.argsort(X[:, 0])) >= (1 - share) * len(X)
+    model = RiskStratifier(Linear(), cut=cut, cv=5, random_state=0).fit(marker, y)
+    np.testing.assert_array_equal(model.group_, marker[:, 0])
+    np.testing.assert_array_equal(model.predict(marker), marker[:, 0])
+    with pytest.raises(ValueError, match="patients with 2 different risks"):
+        model.set_params(n_groups=3, cut="quantile").fit(marker, y)
+
+
+def test_quantiles_of_tied_risks_are_the_nearest_there_are():
+    stage = np.repeat([1.0, 2, 3, 4], [50, 25, 15, 10])
+    y = make_survival_y(np.ones(100), np.arange(100) + 1)
+    assert find_cuts(y, stage, 2, "quantile").tolist() == [1.5]
+    assert find_cuts(y, stage, 3, (0.4, 0.95)).tolist() == [1.5, 3.5]
+    assert find_cuts(y, 5 - stage, 2, (0.2,)).tolist() == [2.5]
+    with pytest.raises(ValueError, match="too many risks are equal"):
+        find_cuts(y, stage, 3, (0.4, 0.45))
+    untied = np.arange(100.0)
+    np.testing.assert_array_equal(find_cuts(y, untied, 3, (0.2, 0.5)), [19.8, 49.5])
 
 
 def test_groups_reach_steps_of_a_pipeline_and_the_splitter_of_a_search():

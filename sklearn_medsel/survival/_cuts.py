@@ -132,9 +132,9 @@ def find_cuts(y, risk, n_groups, cut):
         if cut == "maxstat":
             cuts = _greedy_cuts(*check_survival_y(y), risk, n_groups)
         else:
-            cuts = np.quantile(risk, np.arange(1, n_groups) / n_groups)
+            cuts = _quantiles(risk, np.arange(1, n_groups) / n_groups)
     else:
-        name, cuts = repr(tuple(cut)), np.quantile(risk, check_shares(cut, n_groups))
+        name, cuts = repr(tuple(cut)), _quantiles(risk, check_shares(cut, n_groups))
     cuts = np.asarray(cuts, dtype=np.float64)
     if cuts.shape != (n_groups - 1,) or not np.isfinite(cuts).all():
         raise ValueError(
@@ -161,6 +161,25 @@ def check_shares(cut, n_groups):
             "change one of them."
         )
     return np.asarray(shares, dtype=np.float64)
+
+
+def _quantiles(risk, shares):
+    """Quantiles; at tied risks, halfway between the two values that come closest to the share."""
+    cuts = np.quantile(risk, shares)
+    values, counts = np.unique(risk, return_counts=True)
+    below = counts.cumsum()[:-1] / risk.size
+    for place, share in enumerate(shares):
+        upper = np.searchsorted(values, cuts[place], side="right")
+        if below.size and counts[max(upper - 1, 0) : upper + 1].max() > 1:
+            distance = np.abs(below - share)
+            closest = np.flatnonzero(distance <= distance.min() + 1e-12)[-1]
+            cuts[place] = _halfway(values[closest], values[closest + 1])
+    return cuts
+
+
+def _halfway(lower, upper):
+    """Halfway, but never above the upper value where the two are neighbours in floating point."""
+    return min(lower + (upper - lower) / 2, np.nextafter(upper, -np.inf))
 
 
 def to_groups(risk, cuts):
@@ -204,8 +223,7 @@ def _best_cut(event, time, risk, smallest):
     else:
         chi2 = np.zeros(lower.size)
     best = int(np.argmax(chi2))
-    # halfway, but never above the upper value where the two are neighbours in floating point
-    cut = min(lower[best] + (upper[best] - lower[best]) / 2, np.nextafter(upper[best], -np.inf))
+    cut = _halfway(lower[best], upper[best])
     return float(cut), float(np.sqrt(chi2[best])), n_below / risk.size
 
 

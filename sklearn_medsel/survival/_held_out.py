@@ -10,6 +10,7 @@ from sklearn_medsel._plain import plain_columns
 from sklearn_medsel.survival._adjustment import hazard_ratios
 from sklearn_medsel.survival._cuts import find_cuts, maxstat_test
 from sklearn_medsel.survival._nonparametric import kaplan_meier, logrank_test
+from sklearn_medsel.survival._stratified_fold import join_tied
 
 _KNOWN_NAMES = {
     2: ["low risk", "high risk"],
@@ -56,7 +57,7 @@ def join_folds(parts, folds, times):
     return found, {"scores": plain_columns(scores), "auc": plain_columns(pd.DataFrame(auc))}
 
 
-def judge_groups(y, risk, group, base, n_groups, cut, clusters):
+def judge_groups(y, risk, group, own, base, n_groups, cut, clusters):
     """Cut points for new patients; curves, tests and hazard ratios of the held-out groups.
 
     Parameters
@@ -65,6 +66,8 @@ def judge_groups(y, risk, group, base, n_groups, cut, clusters):
         Event and time.
     risk, group : ndarray of shape (n_patients,)
         Of the held-out patients.
+    own : ndarray of shape (n_patients,)
+        Risk by the model for new patients.
     base : ndarray of shape (n_patients,) or None
         Held-out risk by the columns to adjust for.
     n_groups, cut
@@ -94,7 +97,7 @@ def judge_groups(y, risk, group, base, n_groups, cut, clusters):
     names = list(_KNOWN_NAMES.get(n_groups, numbered))
     searched = isinstance(cut, str) and cut == "maxstat"
     found = {
-        "cut_points_": find_cuts(y, risk, n_groups, cut),
+        "cut_points_": find_cuts(y, join_tied(risk, own), n_groups, cut),
         "group_names_": names,
         "logrank_": logrank_test(y, group, clusters=clusters),
         "maxstat_pvalue_": maxstat_test(y, risk).pvalue if searched else np.nan,

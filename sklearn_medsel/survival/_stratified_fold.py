@@ -22,6 +22,7 @@ from sklearn_medsel.survival._scores import (
 )
 
 _N_BRIER_TIMES = 50
+_EQUAL = 1e-9  # of the range of the risks: less is rounding
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Setting:
 
 
 def fit_model(setting, rows):
-    """Fit a clone on some rows; give it with the mean of the risks it predicts for them.
+    """Fit a clone on some rows; give it with the risks it predicts for them.
 
     The risk of a Cox model is known up to a constant only, which differs from fit to fit; counted
     from the mean of its own training samples, the risks of several models can be compared.
@@ -49,7 +50,7 @@ def fit_model(setting, rows):
     fitted = clone(setting.estimator)
     groups = None if setting.groups is None else setting.groups[rows]
     fitted.fit(X, setting.y[rows], **pass_groups(fitted, groups))
-    return fitted, float(predict_risk(fitted, X).mean())
+    return fitted, predict_risk(fitted, X)
 
 
 def predict_risk(fitted, X):
@@ -86,11 +87,11 @@ def evaluate_fold(setting, number, train, test):
         times of the setting, NaN where it is not defined).
     """
     y_train, y_test = setting.y[train], setting.y[test]
-    fitted, offset = fit_model(setting, train)
-    risk = predict_risk(fitted, _safe_indexing(setting.X, test)) - offset
+    fitted, own = fit_model(setting, train)
+    risk = predict_risk(fitted, _safe_indexing(setting.X, test)) - own.mean()
     risk_train = _cross_fitted(fitted, setting, number, train)
     try:
-        cuts = find_cuts(y_train, risk_train, setting.n_groups, setting.cut)
+        cuts = find_cuts(y_train, join_tied(risk_train, own), setting.n_groups, setting.cut)
     except ValueError as error:
         raise ValueError(f"Fold {number}: {error}") from error
     auc = auc_at(
@@ -137,10 +138,36 @@ def _cross_fitted(fitted, setting, number, train):
         raise ValueError(f"Fold {number}: {error}") from error
     risk = np.empty(train.size)
     for part, held_out in inner:
-        inner_model, offset = fit_model(setting, train[part])
+        inner_model, own = fit_model(setting, train[part])
         X = _safe_indexing(setting.X, train[held_out])
-        risk[held_out] = predict_risk(inner_model, X) - offset
+        risk[held_out] = predict_risk(inner_model, X) - own.mean()
     return risk
+
+
+def join_tied(risk, own):
+    """Give patients whom the model does not tell apart one cross-fitted risk, their mean.
+
+    The models of other folds differ a little. A cut point between what they give for one and the
+    same patient would put all such patients of a fold on either side, by chance.
+
+    Parameters
+    ----------
+    risk : ndarray of shape (n_samples,), float64
+        By models that did not see the sample.
+    own : ndarray of shape (n_samples,), float64
+        By the model whose risks are to be cut.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float64
+        `risk` as it is where `own` is nowhere tied, or everywhere.
+    """
+    order = np.argsort(own, kind="stable")
+    differs = np.diff(own[order]) > _EQUAL * np.ptp(own)
+    level = np.empty(own.size, np.intp)
+    level[order] = np.append(0, np.cumsum(differs))
+    sizes = np.bincount(level)
+    return risk if sizes.size == 1 else (np.bincount(level, risk) / sizes)[level]
 
 
 def _concordance(y, risk):

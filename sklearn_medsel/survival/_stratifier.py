@@ -47,7 +47,8 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     n_groups : int, default=2
         Number of risk groups.
     cut : {"quantile", "maxstat"}, sequence of float, or callable, default="quantile"
-        How to learn cut points from risks. ``"quantile"`` makes groups of equal size. ``"maxstat"``
+        How to learn cut points from risks. ``"quantile"`` makes groups of equal size, as far as
+        that does not part patients to whom the model gives the same risk. ``"maxstat"``
         takes the cut with the largest log-rank statistic that leaves at least 10 % of the patients
         on both sides; for more groups it goes on with the group that is best cut again. Numbers
         between 0 and 1, ascending, are the quantiles to cut at. A function is called as
@@ -242,7 +243,7 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         )
         with progress(self, X, y, n_steps=len(folds) + 1, task_name="fold") as step:
             # first, so that a base that is not there is found before the long work
-            estimator, offset = fit_model(setting, np.arange(time.size))
+            estimator, own = fit_model(setting, np.arange(time.size))
             base_columns, base = self._encode_base(estimator, X, event)
             stopped = step()
             parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
@@ -257,7 +258,7 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         joined, tables = join_folds(parts, folds, times)
         known = None if base is None else base_risk(base, y, folds)
         judged, more_tables = judge_groups(
-            y, joined["risk_"], joined["group_"], known, self.n_groups, self.cut, groups
+            y, joined["risk_"], joined["group_"], own, known, self.n_groups, self.cut, groups
         )
         # all at once and last: a fit that fails leaves what an earlier one found as it was
         vars(self).update(
@@ -265,7 +266,7 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             **judged,
             estimator_=estimator,
             base_columns_=base_columns,
-            _offset=offset,
+            _offset=float(own.mean()),
             _cut=_plain(self.cut),
             _fingerprint=fingerprint(estimator, X),
             _tables=tables | more_tables,
