@@ -353,12 +353,39 @@ def test_numbers_written_as_text_are_adjusted_for(clinical):
         (np.ones(200), "names no column that tells patients apart"),
         ([[1, 2]] * 200, "names no column that tells patients apart"),
         ([f"P{i}" for i in range(200)], "names no column that tells patients apart"),
+        ([b"\x89PNG%d" % i for i in range(200)], "names no column that tells patients apart"),
     ],
 )
 def test_base_that_cannot_be_adjusted_for(column, words, clinical):
     X, y = clinical
     with pytest.raises(ValueError, match=words):
         RiskStratifier(FirstColumns(), cv=3, base="new").fit(X.assign(new=column), y)
+
+
+class WithBlocks(Linear):
+    """Has blocks as a fusion has, of arrays; the first is the base."""
+
+    def fit(self, X, y):
+        self.blocks_ = [("first", "table", ["x0", "x1"]), ("ct", "image", ["x2"])]
+        self.base_ = self.blocks_[int(self.scale) - 1][0]
+        return super().fit(X, y)
+
+
+def test_base_block_of_an_estimator_that_takes_arrays():
+    X, y = data()
+    model = RiskStratifier(WithBlocks(), cv=3, random_state=0).fit(X, y)
+    assert model.base_columns_ == ["x0", "x1"]
+    named = pd.DataFrame(X, columns=[f"x{place}" for place in range(6)])
+    expected = RiskStratifier(WithBlocks(), cv=3, base=["x0", "x1"], random_state=0).fit(named, y)
+    pd.testing.assert_frame_equal(model.hazard_ratios_, expected.hazard_ratios_)
+    # the columns of a later step of a Pipeline are not those of X
+    model.set_params(estimator=make_pipeline(StandardScaler(), WithBlocks())).fit(X, y)
+    assert model.base_columns_ == []
+    # nor can there be an adjustment for pictures
+    model.set_params(estimator=WithBlocks(scale=2)).fit(X, y)
+    assert model.base_columns_ == []
+    with pytest.raises(ValueError, match="base='ct' is a block of the modality 'image'"):
+        model.set_params(base="ct").fit(X, y)
 
 
 def test_bad_base(clinical):

@@ -108,33 +108,54 @@ def find_base(base, estimator, X):
 
     Returns
     -------
-    list or None
-        Columns of `X`; None if there are none to adjust for.
+    DataFrame or None
+        Columns of `X`. None if there are none to adjust for: the base block of the estimator is no
+        table, or its columns are made by earlier steps of a Pipeline.
 
     Raises
     ------
     TypeError
         If `X` has no columns to choose from.
     ValueError
-        If a column or block is not there, or a column is there or named more than once.
+        If a column or block is not there, a column is there or named more than once, or a block
+        holds images or reports.
     """
     model = find_model(estimator, "blocks_")
-    blocks = {} if model is None else {name: columns for name, _, columns in model.blocks_}
-    if base is None:
-        base = getattr(model, "base_", None)
-        if base is None:
-            return None
+    blocks = {} if model is None else {name: block for name, *block in model.blocks_}
+    wanted = base if base is not None else getattr(model, "base_", None)
+    if wanted is None:
+        return None
+    columns = [wanted] if isinstance(wanted, str) else wanted
+    if isinstance(wanted, str) and wanted in blocks:
+        modality, columns = blocks[wanted]
+        if modality != "table":
+            if base is None:
+                return None
+            raise ValueError(
+                f"base={base!r} is a block of the modality {modality!r}, which hazard ratios "
+                "cannot be adjusted for; name a table block, or columns of numbers or categories."
+            )
+        if getattr(estimator, "best_estimator_", estimator) is model:
+            X = _with_names(X)
+    if base is None and not (isinstance(X, pd.DataFrame) and set(columns) <= set(X.columns)):
+        return None
     if not isinstance(X, pd.DataFrame):
         raise TypeError(f"base={base!r} names columns, so X must be a DataFrame, found {type(X)}.")
-    if isinstance(base, str):
-        base = blocks.get(base, [base])
-    unknown = [column for column in base if column not in X.columns]
-    if unknown or not len(base):
+    unknown = [column for column in columns if column not in X.columns]
+    if unknown or not len(columns):
         known = f", and the estimator has the blocks {', '.join(blocks)}" if blocks else ""
         named = ", ".join(repr(column) for column in unknown[:5]) or "nothing"
         raise ValueError(f"base names {named}, but X has {len(X.columns)} other columns{known}.")
-    _check_once(base, X)
-    return list(base)
+    _check_once(columns, X)
+    return X[list(columns)]
+
+
+def _with_names(X):
+    """Columns of an array by the names that a fusion gives them."""
+    if isinstance(X, pd.DataFrame):
+        return X
+    X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
+    return pd.DataFrame(X, columns=[f"x{place}" for place in range(X.shape[1])])
 
 
 def _check_once(base, X):
@@ -183,7 +204,7 @@ def encode_base(table, n_events, n_groups):
         if pd.api.types.is_numeric_dtype(values.dtype):
             parts |= _numeric(column, values.to_numpy(np.float64, na_value=np.nan), missing)
         else:
-            parts |= _categories(column, values.astype("str").to_numpy(object), missing)
+            parts |= _categories(column, values.map(str).to_numpy(object), missing)
         if _FEWEST <= missing.sum() <= missing.size - _FEWEST:
             parts[f"{column} is missing"] = missing.astype(np.float64)
         if len(parts) > n_before:
@@ -200,7 +221,8 @@ def encode_base(table, n_events, n_groups):
 def as_numbers(values):
     """Give a column of many numbers that are written as text as numbers, any other as it is."""
     if pd.api.types.is_string_dtype(values.dtype):
-        numbers = pd.to_numeric(values.astype("str").where(values.notna()), errors="coerce")
+        # by str itself: pandas would decode the bytes of an image
+        numbers = pd.to_numeric(values.map(str).where(values.notna()), errors="coerce")
         if numbers.nunique() > _MANY_NUMBERS and numbers.notna().equals(values.notna()):
             return numbers
     return values

@@ -60,7 +60,8 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         Folds within the training patients, for cross-fitted risks.
     base : str, list of str or None, default=None
         Columns of `X` that the hazard ratios are adjusted for, such as age and stage, or the name
-        of a block of the estimator. None takes the estimator's own base block if it has one.
+        of a table block of the estimator. None takes the estimator's own base block if it has one
+        that is a table with columns of `X`.
     n_jobs : int or None, default=None
         Folds fitted at the same time; None means one, -1 all processors.
     random_state : int, RandomState instance or None, default=None
@@ -275,10 +276,10 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _encode_base(self, estimator, X, event):
         """Names of the columns to adjust for, and the columns as numbers."""
-        columns = find_base(self.base, estimator, X)
-        if columns is None:
+        table = find_base(self.base, estimator, X)
+        if table is None:
             return [], None
-        encoded, used = encode_base(X[columns], int(event.sum()), self.n_groups)
+        encoded, used = encode_base(table, int(event.sum()), self.n_groups)
         if used:
             return [str(column) for column in used], encoded
         if self.base is not None:
