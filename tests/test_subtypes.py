@@ -229,6 +229,26 @@ def test_no_more_clusters_than_different_patients(centres):
         SubtypeClusterer(len(centres) + 1).fit(X)
 
 
+def test_a_fit_that_fails_changes_nothing():
+    rng = np.random.default_rng(0)
+    X = np.repeat(np.eye(3)[:2] * 9, 20, axis=0) + rng.normal(size=(40, 3))
+    model = SubtypeClusterer(2, n_resamples=5, n_references=2, random_state=0).fit(X)
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match="too many for subsamples"):
+        model.set_params(n_clusters=35).fit(X[:, :2])
+    assert vars(model) == before | {"n_clusters": 35}
+    np.testing.assert_array_equal(np.bincount(model.predict(X)), [20, 20])
+
+
+def test_survival_that_cannot_be_compared():
+    X = np.repeat([[0.0], [9.0]], 20, axis=0) + np.arange(40)[:, None] / 100
+    model = SubtypeClusterer(2, n_resamples=5, n_references=2, random_state=0)
+    assert model.fit(X, make_survival_y(np.zeros(40), np.ones(40))).logrank_ is None
+    unknown = pd.DataFrame({"event": 1, "time": np.where(np.arange(40) == 3, np.nan, 1.0)})
+    with pytest.raises(ValueError, match="row 3"):
+        model.set_params(n_clusters=1).fit(X, unknown)
+
+
 def test_bad_input():
     X, _ = blobs()
     with pytest.raises(ValueError, match="n_clusters=80 is too many"):

@@ -3,7 +3,6 @@
 import re
 import warnings
 from abc import abstractmethod
-from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -15,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_medsel._plain import index_of, paths_as_text, plain_columns, plain_index
+from sklearn_medsel._refit import unchanged_if_it_fails
 from sklearn_medsel.base import one_blas_thread, one_thread, progress, until_stopped
 from sklearn_medsel.multimodal._availability import check_availability
 from sklearn_medsel.multimodal._blocks import TERMS_OF_SEVERAL, as_frame
@@ -145,7 +145,7 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
             If a block has no column, a column is in two blocks, a path or an image cannot be read,
             a patient has nothing in any block, or `y` does not suit the task.
         """
-        with _unchanged_if_it_fails(self):
+        with unchanged_if_it_fails(self):
             return self._fit(X, y, groups)
 
     def _fit(self, X, y, groups):
@@ -392,15 +392,3 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
         tags.input_tags.categorical = True
         tags.target_tags.required = True
         return tags
-
-
-@contextmanager
-def _unchanged_if_it_fails(estimator):
-    """Leave an estimator as it was found, fitted or not, if what is done to it fails."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise

@@ -11,7 +11,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, St
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._plain import plain_columns
-from .._validation import is_survival_y
+from .._refit import unchanged_if_it_fails
+from .._validation import check_survival_y, is_survival_y
 from ..base import CallbackSupportMixin, draw_seeds, one_blas_thread, progress
 from ..survival import logrank_test
 from ._blocks import name_rows
@@ -82,8 +83,8 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
     cluster_centers_ : ndarray of shape (n_clusters, n_features), float64
         Means of the clusters, in the representation.
     logrank_ : LogrankResult or None
-        Test whether survival differs between the clusters, if `y` was a survival target and there
-        is more than one cluster.
+        Test whether survival differs between the clusters, if `y` was a survival target with an
+        event and there is more than one cluster.
     representation_ : estimator or None
         The fitted representation.
     n_features_in_ : int
@@ -189,10 +190,15 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         ------
         ValueError
             If values are missing or not numeric, there are too few patients (or too few that
-            differ) for `n_clusters`, `y` is a survival target of another length, or the
-            representation needs `y` and is not fitted.
+            differ) for `n_clusters`, `y` is a survival target that is not valid or of another
+            length, or the representation needs `y` and is not fitted.
         """
+        with unchanged_if_it_fails(self):
+            return self._fit(X, y)
+
+    def _fit(self, X, y):
         if is_survival_y(y):
+            event, _ = check_survival_y(y, require_events=False)
             check_consistent_length(X, y)
         self.representation_ = _fitted(self.representation, X)
         values = self._represent(X, reset=True)
@@ -216,7 +222,7 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         self.cluster_centers_ = np.array(
             [values[self.labels_ == cluster].mean(axis=0) for cluster in range(self.n_clusters_)]
         )
-        testable = is_survival_y(y) and self.n_clusters_ > 1
+        testable = is_survival_y(y) and event.any() and self.n_clusters_ > 1
         self.logrank_ = logrank_test(y, self.labels_) if testable else None
         return self
 
