@@ -388,6 +388,20 @@ def test_base_block_of_an_estimator_that_takes_arrays():
         model.set_params(base="ct").fit(X, y)
 
 
+def test_a_base_of_the_estimator_that_is_too_wide_is_told_of(clinical):
+    X, y = clinical
+    few = make_survival_y(np.arange(200) % 20 == 0, y["time"])
+    wide = X.assign(stage=np.repeat([f"S{place}" for place in range(20)], 10))
+    model = RiskStratifier(FirstColumns(), cv=3, random_state=0)
+    with pytest.warns(UserWarning, match="not adjusted for the base .* too many to adjust") as told:
+        model.fit(wide, few)
+    assert told[0].filename == __file__
+    assert model.base_columns_ == []
+    assert model.hazard_ratios_["adjusted_pvalue"].isna().all()
+    with pytest.raises(ValueError, match="too many to adjust for"):
+        model.set_params(base="clinic").fit(wide, few)
+
+
 def test_bad_base(clinical):
     X, y = clinical
     with pytest.raises(ValueError, match="'grade'"):

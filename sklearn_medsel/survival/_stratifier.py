@@ -1,5 +1,6 @@
 """Risk groups of patients from any model of survival, judged on patients it did not see."""
 
+import warnings
 from numbers import Integral
 
 import numpy as np
@@ -216,7 +217,13 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If `y` is not a valid survival target, a fold has no event, splits a group or trains on
             a patient it holds out, the risks of a fold cannot be cut into `n_groups`, or `base`
-            names what is not there.
+            names what is not there or cannot be adjusted for.
+
+        Warns
+        -----
+        UserWarning
+            If `base` is None and the base block of the estimator cannot be adjusted for, such as
+            where it has more columns than there are events.
         """
         event, time = check_survival_y(y)
         if _num_samples(X) != time.size:
@@ -279,7 +286,18 @@ class RiskStratifier(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         table = find_base(self.base, estimator, X)
         if table is None:
             return [], None
-        encoded, used = encode_base(table, int(event.sum()), self.n_groups)
+        try:
+            encoded, used = encode_base(table, int(event.sum()), self.n_groups)
+        except ValueError as error:
+            if self.base is not None:
+                raise
+            # a fusion can start from what a Cox model of few columns cannot take
+            warnings.warn(
+                f"hazard ratios are not adjusted for the base of the estimator: {error}",
+                UserWarning,
+                stacklevel=4,
+            )
+            return [], None
         if used:
             return [str(column) for column in used], encoded
         if self.base is not None:
