@@ -294,6 +294,16 @@ def test_risks_that_cannot_be_cut_leave_the_rest(run, patients, tmp_path, monkey
     assert "group" not in pd.read_csv(tmp_path / "out" / "scores.csv")
 
 
+def test_patients_with_several_rows_have_risk_groups(run, patients, tmp_path):
+    rng = np.random.default_rng(0)
+    times = rng.exponential(np.repeat(np.exp(rng.normal(size=24)), 2))
+    frame = patients.assign(t=times, died=rng.random(48) < 0.8, person=np.arange(48) // 2)
+    arguments = ["--time", "t", "--event", "died", "--groups", "person", "--cv", "2"]
+    status, _, err = run(frame, *arguments, "--no-model")
+    assert status == 0, err
+    assert (tmp_path / "out" / "stratification.html").exists()
+
+
 # --- what it refuses -------------------------------------------------------------------------
 
 
