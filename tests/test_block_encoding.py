@@ -2,6 +2,7 @@
 
 import datetime
 import pickle
+import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -11,9 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import SelectFromModel, SelectKBest, VarianceThreshold, chi2
+from sklearn.linear_model import Lasso
 from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import StandardScaler, TargetEncoder
 
 from sklearn_medsel import ReportEncoder
 from sklearn_medsel.multimodal._availability import check_availability
@@ -470,3 +475,33 @@ def test_availability_that_predicts_y_is_reported(kind):
     assert check_availability(present[rng.permutation(200)], ["s", "r", "c"], kind, y) == []
     if kind != "survival":  # a column, as a DataFrame gives it
         assert check_availability(present, ["scan", "rna", "clin"], kind, y[:, None]) == messages
+
+
+@pytest.mark.parametrize(
+    ("encoder", "steps"),
+    [
+        (make_pipeline(TfidfVectorizer(), SelectKBest(chi2, k=2)), "SelectKBest"),
+        (
+            FeatureUnion(
+                [
+                    ("one", TfidfVectorizer()),
+                    ("two", make_pipeline(TfidfVectorizer(), None, SelectFromModel(Lasso(0.01)))),
+                ]
+            ),
+            "SelectFromModel",
+        ),
+        (make_pipeline(TfidfVectorizer(), VarianceThreshold(), TruncatedSVD(2)), None),
+        (make_pipeline(ReportEncoder(n_components=2), StandardScaler(), TargetEncoder()), None),
+    ],
+)
+def test_encoders_that_see_the_outcome_of_whom_they_describe_are_told_of(encoder, steps):
+    y = np.arange(40) % 2
+    X = pd.DataFrame({"t": [f"{'large' if k % 3 else 'small'} mass {k % 5} cm" for k in range(40)]})
+    encoding = BlockEncoding([("note", "text", "t")], text_encoder=encoder)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        encoding.fit_transform(X, y)
+    said = [str(one.message) for one in caught if "learns from y" in str(one.message)]
+    assert len(said) == (steps is not None)
+    if steps:
+        assert said[0].startswith(f"block 'note': its encoder learns from y ({steps})")

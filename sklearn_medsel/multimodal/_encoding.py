@@ -14,6 +14,7 @@ from sklearn.utils import _safe_indexing
 from sklearn_medsel._plain import paths_as_text
 from sklearn_medsel.multimodal._availability import has_block
 from sklearn_medsel.multimodal._blocks import as_frame, name_rows, resolve_blocks
+from sklearn_medsel.multimodal._supervised import steps_that_leak
 from sklearn_medsel.multimodal._table import CLIP, TableEncoder
 from sklearn_medsel.multimodal._terms import TermEncoder
 
@@ -126,6 +127,7 @@ class BlockEncoding:
                 names, origin, scaling = encoder.names_, encoder.origin_, None
             else:
                 encoder = self._encoder(block)
+                _warn_of_leaks(encoder, block)
                 cells = X.loc[:, block.columns[0]][here]
                 features = _checked(_fit(encoder, cells, y, train_groups, here, block), here, block)
                 scaling, features = _standardise(features, encoder)
@@ -298,6 +300,20 @@ def _names_of_groups(encoder):
     method = getattr(encoder, "fit_transform", None)  # a step may be "passthrough"
     takes = method is not None and "groups" in inspect.signature(method).parameters
     return ["groups"] if takes else []
+
+
+def _warn_of_leaks(encoder, block):
+    """Say that a block will be believed too much."""
+    steps = steps_that_leak(encoder)
+    if steps:
+        warnings.warn(
+            f"block {block.name!r}: its encoder learns from y ({', '.join(steps)}) and then "
+            "describes the very patients it learnt from, so the block will be believed more than "
+            "it deserves. Use one that does not look at y, or that cross-fits in fit_transform; "
+            "n_features_to_select and fdr select features inside the folds.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _call(method, block, *args, **groups):

@@ -53,7 +53,8 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
     n_permutations : int, default=50
         Permutations behind the p-values of interactions; a Gumbel distribution is fitted to them.
     text_encoder : transformer, dict of str to transformer, or None, default=None
-        How text becomes numbers; None: terms weighed by TF-IDF.
+        How text becomes numbers; None: terms weighed by TF-IDF. One that learns from `y` must
+        cross-fit in ``fit_transform``, or its block is believed too much; a warning says so.
     image_encoder : transformer, dict of str to transformer, or None, default=None
         How images become numbers; None: ``ImageEncoder(network="texture", n_components=None)``.
     image_root : str, Path or None, default=None
