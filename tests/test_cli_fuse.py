@@ -301,6 +301,15 @@ def test_patients_with_several_rows_have_risk_groups(run, patients, tmp_path):
     arguments = ["--time", "t", "--event", "died", "--groups", "person", "--cv", "2"]
     status, _, err = run(frame, *arguments, "--no-model")
     assert status == 0, err
+
+
+def test_risk_groups_where_the_base_is_wider_than_the_events(run, patients, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = patients.assign(t=rng.exponential(size=48), died=np.arange(48) % 6 == 0)
+    options = ["--time", "t", "--event", "died", "--cv", "2", "--no-model", "--base", "gene"]
+    status, out, _ = run(frame, *options)
+    assert status == 0
+    assert "hazard ratios are not adjusted for the base of the estimator: base has" in out
     assert (tmp_path / "out" / "stratification.html").exists()
 
 

@@ -16,6 +16,7 @@ _STEPS = {
     "comparing with simpler models": 4,
     "writing the page": 4,
 }
+_ON_THE_DATA = ("block ", "hazard ratios are not adjusted")  # warnings that are remarks
 METRICS = {
     "auroc": "AUROC",
     "balanced_accuracy": "balanced accuracy",
@@ -163,8 +164,8 @@ def analyse_patients(patients, settings, *, progress):
             comparison, by_fold = compare_methods(
                 name_of(model), found, folds, patients, settings, progress
             )
-    of_blocks = [warning for warning in caught if str(warning.message).startswith("block ")]
-    remarks += [words.split(": ", 1)[1] for words in _unique_messages(of_blocks)]
+    of_data = [warning for warning in caught if str(warning.message).startswith(_ON_THE_DATA)]
+    remarks += [words.split(": ", 1)[1] for words in _unique_messages(of_data)]
     scores = _scores(found, folds, model, patients, stratifier)
     return FuseResults(
         settings,
@@ -175,7 +176,7 @@ def analyse_patients(patients, settings, *, progress):
         scores,
         stratifier,
         remarks,
-        _unique_messages([warning for warning in caught if warning not in of_blocks]),
+        _unique_messages([warning for warning in caught if warning not in of_data]),
     )
 
 
