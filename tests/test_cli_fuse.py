@@ -234,6 +234,7 @@ def test_groups_stay_together_and_base_may_be_chosen(run, patients, tmp_path):
     )
     assert status == 0
     assert "gene alone" in out
+    assert "in 12 patients that the model had not seen" in out  # of four rows each
     scores = pd.read_csv(tmp_path / "out" / "scores.csv")
     assert list(scores) == ["row", "id", "fold", "prediction"]
     assert (scores.groupby("id")["fold"].nunique() == 1).all()

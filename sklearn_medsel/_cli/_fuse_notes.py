@@ -41,7 +41,7 @@ def done_section(results, note):
         "What was done",
         tag(
             "p",
-            f"{results.ours}, was fitted on {len(patients.y):,} patients: {rule}.{features} "
+            f"{results.ours}, was fitted on {patients.n_patients:,} patients: {rule}.{features} "
             f"{_WEIGHTS.get(settings.fusion, '')}",
         ),
         tag(

@@ -114,7 +114,8 @@ def describe_run(results):
         "command": settings.command,
         "created": f"{results.created:%Y-%m-%dT%H:%M:%S}",
         "sha256": results.digest,
-        "patients": len(patients.y),
+        "patients": patients.n_patients,
+        "rows": len(patients.y),
         "task": patients.task,
         "settings": shown,
         "base": patients.base,
@@ -169,7 +170,7 @@ def headline(results):
     words = (
         f"From {', '.join(patients.names[:-1])} and {patients.names[-1]} together, "
         f"{patients.outcome} is predicted with a{'n' if results.metric in ('AUROC', 'R²') else ''} "
-        f"{results.metric} of {ours['score']:.3f} ± {ours['sd']:.3f} in {len(patients.y):,} "
+        f"{results.metric} of {ours['score']:.3f} ± {ours['sd']:.3f} in {patients.n_patients:,} "
         "patients that the model had not seen"
     )
     base = results.judged(f"{patients.base} alone")

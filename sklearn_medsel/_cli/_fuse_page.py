@@ -54,7 +54,7 @@ def _numbers(results):
     listed = [
         (
             "patients",
-            f"{len(patients.y):,}",
+            f"{patients.n_patients:,}",
             f"{len(patients.blocks)} blocks" if events is None else f"{events:,} events",
         ),
         (results.metric, f"{ours['score']:.3f}", f"± {ours['sd']:.3f} over the folds"),

@@ -65,6 +65,11 @@ class Patients:
         return [name for name, _, _ in self.blocks]
 
     @property
+    def n_patients(self):
+        """How many patients there are: as many as ``--id`` names, or as there are rows."""
+        return len(self.y) if self.ids is None else self.ids.nunique()
+
+    @property
     def have_reports(self):
         """Whether any block is text, of which models and pages hold words."""
         return any(modality == "text" for _, modality, _ in self.blocks)
