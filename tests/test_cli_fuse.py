@@ -244,6 +244,18 @@ def test_groups_stay_together_and_base_may_be_chosen(run, patients, tmp_path):
     assert "drawn towards zero" not in page  # a mean has no weights to draw
 
 
+def test_that_availability_tells_the_outcome_is_said_once(run, patients, tmp_path):
+    frame = patients.copy()
+    lacking = (frame["response"] == "no") & (np.arange(48) % 12 > 0)
+    frame.loc[lacking, [name for name in frame if name.startswith("gene")]] = np.nan
+    status, out, _ = run(frame, "--target", "response", "--cv", "2", "--no-model")
+    assert status == 0
+    words = "whether a patient has the block 'gene' predicts y by itself"
+    assert out.count(words) == 1  # not of each fold anew, where the numbers are others
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f'<p class="note warn">{words.replace(chr(39), "&#x27;")}' in page
+
+
 def test_rows_of_one_id_stay_together(run, patients, tmp_path):
     frame = patients.assign(number=np.arange(48) // 4, site=np.arange(48) // 16)
     settings = {"target": "response", "id": "number", "cv": 2}
@@ -302,6 +314,7 @@ def test_patients_with_several_rows_have_risk_groups(run, patients, tmp_path):
     arguments = ["--time", "t", "--event", "died", "--groups", "person", "--cv", "2"]
     status, _, err = run(frame, *arguments, "--no-model")
     assert status == 0, err
+    assert (tmp_path / "out" / "stratification.html").exists()
 
 
 def test_risk_groups_where_the_base_is_wider_than_the_events(run, patients, tmp_path):

@@ -16,7 +16,11 @@ _STEPS = {
     "comparing with simpler models": 4,
     "writing the page": 4,
 }
-_ON_THE_DATA = ("block ", "hazard ratios are not adjusted")  # warnings that are remarks
+_ON_THE_DATA = (  # how warnings begin that are remarks
+    "block ",
+    "whether a patient has the block ",
+    "hazard ratios are not adjusted",
+)
 METRICS = {
     "auroc": "AUROC",
     "balanced_accuracy": "balanced accuracy",
@@ -165,7 +169,7 @@ def analyse_patients(patients, settings, *, progress):
                 name_of(model), found, folds, patients, settings, progress
             )
     of_data = [warning for warning in caught if str(warning.message).startswith(_ON_THE_DATA)]
-    remarks += [words.split(": ", 1)[1] for words in _unique_messages(of_data)]
+    remarks += _as_remarks(of_data)
     scores = _scores(found, folds, model, patients, stratifier)
     return FuseResults(
         settings,
@@ -178,6 +182,15 @@ def analyse_patients(patients, settings, *, progress):
         remarks,
         _unique_messages([warning for warning in caught if warning not in of_data]),
     )
+
+
+def _as_remarks(warned):
+    """Give each warning once; of those that differ in their numbers only, that of all patients."""
+    alike = {}
+    for warning in warned:  # all patients are fitted first, and then the folds
+        alike.setdefault(str(warning.message).partition(" (")[0], []).append(warning)
+    messages = _unique_messages([own[0] for own in alike.values() for _ in own])
+    return [words.split(": ", 1)[1] for words in messages]
 
 
 class _Half:

@@ -130,11 +130,11 @@ def _modalities(results, pictures):
             ]
         )
     nothing = not (found["mean_abs"] > 0).any()
-    availability = [words for words in results.warnings if "whether a patient has" in words]
+    availability = [words for words in results.remarks if "whether a patient has" in words]
     return section(
         "modalities",
         "What each modality adds",
-        [tag("p", words.split(": ", 1)[-1], class_="note warn") for words in availability],
+        [tag("p", words, class_="note warn") for words in availability],
         tag(
             "p",
             "The model of all patients gives no block any weight: everyone is predicted the same. "
