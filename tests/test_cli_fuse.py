@@ -366,6 +366,7 @@ def test_blocks_that_cannot_be_read(tmp_path, blocks, words):
         (BLOCKS.replace("gene__*", "*"), [], "is in two blocks"),
         (BLOCKS.replace("clin__age", "response"), [], "block 'clin' takes column 'response', "),
         (BLOCKS.replace('"table"', '"text"', 1), [], "block 'clin' holds text data in 4 columns"),
+        (BLOCKS.replace("gene__*", "ge*01"), [], "block 'gene': there is no column 'ge*01'"),
         (BLOCKS, ["--base", "image"], "--base: 'image' is not the name of a block"),
         (BLOCKS, ["--id", "nobody"], "--id: there is no column 'nobody'"),
         (BLOCKS, ["--image-root", "nowhere"], "there is no such folder"),

@@ -99,7 +99,7 @@ def find_columns(frame, blocks, path, roles):
 
     for name, _, columns in blocks:
         for column in columns:
-            if "*" not in column:
+            if not column.startswith("*") and not column.endswith("*"):
                 _check_present(frame, column, f"{path}: block {name!r}")
     try:
         found = resolve_blocks(blocks, frame)
