@@ -256,6 +256,15 @@ def test_nifti_slices_lie_as_in_radiology():
     assert outside.max() < 1e-6
 
 
+@pytest.mark.parametrize("shape", [(12, 10), (12, 10, 1), (12, 1, 10), (1, 12, 10), (12, 10, 1, 1)])
+def test_nifti_of_a_single_slice_is_one_image(shape):
+    pixels = np.random.default_rng(0).random((12, 10)).astype(np.float32)
+    (image,) = read_image(make_nifti(pixels.reshape(shape)))
+    assert image.shape == (10, 12)
+    expected = read_image(make_nifti(np.stack([pixels] * 3, -1)))[0]
+    np.testing.assert_allclose(np.sort(image.ravel()), np.sort(expected.ravel()), atol=0.02)
+
+
 def test_resizing_keeps_the_mean_of_every_area():
     image = np.random.default_rng(0).random((24, 36)).astype(np.float32)
     small = resize(image, 12)

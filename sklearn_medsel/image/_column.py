@@ -58,7 +58,7 @@ def read_images(column, *, size=64, image_root=None, cache=None, volume="orthogo
         this process shares. False: none.
     volume : {"orthogonal", "axial"}, default="orthogonal"
         What stands for a volume (NIfTI): the middle slice along each axis, or three axial slices.
-        They count as three images.
+        They count as three images. Of a file with a single slice, ``"orthogonal"`` takes that one.
     name : str, default="image"
         What error messages call the column, where it has no name of its own.
 

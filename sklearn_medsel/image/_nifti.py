@@ -25,8 +25,10 @@ def read_nifti(content, volume):
         content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
         kind = nibabel.Nifti2Image if content[4:8] == b"n+2\0" else nibabel.Nifti1Image
         image = nibabel.as_closest_canonical(kind.from_bytes(content))
-        # of a series in time the first volume
         voxels = np.asanyarray(image.dataobj)
+        if voxels.ndim == 2:  # a single slice
+            voxels = voxels[..., None]
+        # of a series in time the first volume
         voxels = voxels.reshape(*voxels.shape[:3], -1)[..., 0]
     except MemoryError:
         raise
@@ -47,13 +49,17 @@ def read_nifti(content, volume):
 
 
 def _orthogonal(voxels):
-    """Middle axial, coronal and sagittal slice; axes grow to the right, the front and the head."""
+    """Middle axial, coronal and sagittal slice; axes grow to the right, the front and the head.
+
+    Of a single slice that one: the others cross it in a line.
+    """
     x, y, z = (length // 2 for length in voxels.shape)
-    return [
+    slices = [
         voxels[::-1, ::-1, z].T,
         voxels[::-1, y, ::-1].T,
         voxels[x, ::-1, ::-1].T,
     ]
+    return [one for one in slices if min(one.shape) > 1] or slices
 
 
 def _axial(voxels):
