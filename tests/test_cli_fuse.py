@@ -392,6 +392,14 @@ def test_a_single_event_is_told(run, patients):
     assert "'one' has 1 event, fewer than the 2 folds; add patients who had the event" in err
 
 
+def test_what_lacks_in_a_fold_is_told_with_the_fold(run, patients, tmp_path):
+    frame = patients.assign(response=np.where(np.arange(48) < 3, "rare", patients["response"]))
+    status, _, err = run(frame, "--target", "response", "--cv", "2")
+    assert status == 2
+    assert re.search(r"error: Fold [12]: y has a class that is too rare", err)
+    assert not (tmp_path / "out").exists()
+
+
 def test_decimal_commas_are_no_words(run, patients):
     frame = patients.assign(clin__age=[f"{i}" + ",5" * (i % 2) for i in range(48)])
     status, _, err = run(frame, "--target", "response")

@@ -166,6 +166,13 @@ def test_fold_without_events_among_those_left_out():
     assert table["concordance"].notna().all()
 
 
+def test_an_error_of_a_fit_names_the_fold():
+    data = patients(60)
+    y = np.where(np.arange(60) < 3, "rare", np.array(["no", "yes"])[data.y])  # 2 in one fold
+    with pytest.raises(ValueError, match=r"Fold \d: y has a class that is too rare"):
+        compare_fusions(data.X, y, BLOCKS, cv=2, fusions=["concat"], random_state=0)
+
+
 @pytest.mark.parametrize(
     "y", [np.repeat([0, 1], 30), make_survival_y(np.arange(60) > 29, [1.0] * 60)]
 )

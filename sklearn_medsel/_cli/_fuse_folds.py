@@ -58,7 +58,8 @@ def held_out(estimator, folds, patients, n_jobs, report):
         Log hazards, numbers, or probabilities of the classes.
     """
     parts = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_predict)(estimator, train, test, patients) for train, test in folds
+        delayed(_predict)(estimator, fold, number, patients)
+        for number, fold in enumerate(folds, start=1)
     )
     found = []
     for part in parts:
@@ -102,7 +103,7 @@ def compare_methods(name, found, folds, patients, settings, progress):
     scorers = find_scorers(None, patients.task, y, None)
     setting = Setting(X, y, patients.groups, models, scorers)
     parts = Parallel(n_jobs=settings.jobs, return_as="generator")(
-        delayed(evaluate)(fold, setting) for fold in folds
+        delayed(evaluate)(fold, setting, number) for number, fold in enumerate(folds, start=1)
     )
     records = []
     for number, part in enumerate(parts, start=1):
@@ -143,10 +144,14 @@ class KnownScores(BaseEstimator):
         return self.found.loc[X.index].to_numpy()
 
 
-def _predict(estimator, train, test, patients):
+def _predict(estimator, fold, number, patients):
     """Fit on some patients and predict others."""
+    from sklearn_medsel.multimodal._compare_fold import in_fold
+
+    train, test = fold
     groups = None if patients.groups is None else patients.groups[train]
-    fitted = clone(estimator).fit(patients.X.iloc[train], patients.y[train], groups=groups)
+    with in_fold(number):
+        fitted = clone(estimator).fit(patients.X.iloc[train], patients.y[train], groups=groups)
     X = patients.X.iloc[test]
     if patients.task == "classification":
         return pd.DataFrame(fitted.predict_proba(X), index=X.index, columns=fitted.classes_)

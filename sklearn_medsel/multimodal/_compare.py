@@ -116,7 +116,7 @@ def compare_fusions(
     ValueError
         If `X`, `y`, `blocks`, `base`, `fusions` or `groups` cannot be used, a class has too few
         patients for `cv`, or a fold of your own trains on patients it holds out. Also whatever a
-        fit raises.
+        fit raises, with the number of the fold before it.
 
     See Also
     --------
@@ -167,7 +167,7 @@ def compare_fusions(
     scorers = find_scorers(scoring, task, y, models[reference])
     setting = Setting(X, y, groups, models, scorers, dict.fromkeys(own, given))
     results = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(evaluate)(fold, setting) for fold in folds
+        delayed(evaluate)(fold, setting, number) for number, fold in enumerate(folds)
     )
     records, total = [], len(folds) * len(models)
     for fold, result in enumerate(results):

@@ -1,6 +1,7 @@
 """Models on shared folds, their scores and the table of these: inner half of the comparison."""
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,8 +46,17 @@ class Setting:
     own: dict = field(default_factory=dict)
 
 
-def evaluate(fold, setting):
-    """Fit and score every model on one fold; the simple ones share the encoded blocks.
+@contextmanager
+def in_fold(number):
+    """Name the fold in an error: its patients may lack what all together have."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"Fold {number}: {error}") from error
+
+
+def evaluate(fold, setting, number):
+    """Fit and score every model on one fold.
 
     Parameters
     ----------
@@ -54,12 +64,25 @@ def evaluate(fold, setting):
         Training and test rows.
     setting : Setting
         Data, models and scores.
+    number : int
+        Of the fold, for messages.
 
     Returns
     -------
     list of dict
         One per model: ``model``, the scores, ``fit_seconds``, ``n_test``.
+
+    Raises
+    ------
+    ValueError
+        As a fit does, with the fold before it.
     """
+    with in_fold(number):
+        return _fit_and_score(fold, setting)
+
+
+def _fit_and_score(fold, setting):
+    """Every model on one fold; the simple ones share the encoded blocks."""
     train, test = fold
     y = setting.y[train]
     groups = None if setting.groups is None else setting.groups[train]
