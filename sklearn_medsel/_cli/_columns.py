@@ -119,7 +119,10 @@ def check_survival(event, time, cv):
     _check_complete(event, "--event")
     _check_complete(time, "--time")
     if not pd.api.types.is_numeric_dtype(time):
-        raise InputError(f"--time column {time.name!r} must hold numbers, it holds text")
+        found = "dates or durations" if time.dtype.kind in "mM" else "text"
+        raise InputError(
+            f"--time column {time.name!r} must hold numbers, such as days, it holds {found}"
+        )
     if np.isinf(time).any():
         raise InputError(f"--time column {time.name!r} is infinite in {rows(np.isinf(time))}")
     if (time < 0).any():
