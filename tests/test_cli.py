@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -324,6 +325,18 @@ def test_labels_are_read_as_they_stand(tmp_path):
 def test_long_cells_are_read(tmp_path):
     (tmp_path / "table.csv").write_text('a,b\n1,2\n"' + "x, " * 70_000 + '",3\n')
     assert len(read_table(tmp_path / "table.csv").loc[1, "a"]) == 210_000
+
+
+def test_parquet_with_patients_in_the_index_and_decimal_numbers(tmp_path):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "table.parquet"
+    frame = pd.DataFrame({"a": [Decimal("1.5"), None], "b": [1, 2]}, index=["P1", "P2"])
+    frame.rename_axis("patient").to_parquet(path)
+    found = read_table(path, labels=["patient", None])
+    assert list(found) == ["patient", "a", "b"]
+    assert found["patient"].tolist() == ["P1", "P2"]
+    assert found["a"].dtype == float
+    assert list(read_table(path)) == ["a", "b"]  # where nobody asks for it
 
 
 def test_read_table_parquet(tmp_path, monkeypatch):

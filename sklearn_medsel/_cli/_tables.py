@@ -43,7 +43,8 @@ def read_table(path, *, labels=()):
         ``.parquet`` or ``.pq``. A first column without a name holds the names of the samples.
     labels : sequence of (str or None), default=()
         Columns of names, such as those of patients: read from text files as they stand, where 0012
-        is not 12. Those that are None or not in the table are passed over.
+        is not 12, and found in the index of a parquet file of pandas, too. Those that are None or
+        not in the table are passed over.
 
     Returns
     -------
@@ -67,7 +68,7 @@ def read_table(path, *, labels=()):
     if kind in _OPENERS and len(suffixes) > 1:
         kind = suffixes[-2]
     if kind in _PARQUET_KINDS:
-        frame = _read_parquet(path)
+        frame = _read_parquet(path, labels)
     elif kind in _TEXT_KINDS:
         frame = _read_text(path, "\t" if kind in (".tsv", ".tab") else None, labels)
     else:
@@ -80,7 +81,7 @@ def read_table(path, *, labels=()):
     return frame
 
 
-def _read_parquet(path):
+def _read_parquet(path, labels):
     try:
         import pyarrow
         from pyarrow import parquet
@@ -92,10 +93,22 @@ def _read_parquet(path):
     try:
         # Not pandas.read_parquet: tens of thousands of columns cost it minutes and gigabytes.
         with parquet.ParquetFile(path, memory_map=True, pre_buffer=False) as file:
-            _check_names(path, file.schema_arrow.names)
-            return file.read(use_threads=False).to_pandas()
+            names, kinds = file.schema_arrow.names, file.schema_arrow.types
+            _check_names(path, names)
+            frame = file.read(use_threads=False).to_pandas()
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{path}: cannot be read as parquet; write the file again") from error
+    # decimal numbers, as data bases have them, would come as objects
+    decimal = [
+        name
+        for name, kind in zip(names, kinds, strict=True)
+        if pyarrow.types.is_decimal(kind) and name in frame and name not in labels
+    ]
+    if decimal:
+        frame = frame.astype(dict.fromkeys(decimal, float))
+    # patients may be named by what pandas wrote as the index
+    asked = [name for name in frame.index.names if name is not None and name in labels]
+    return frame.reset_index(asked) if asked else frame
 
 
 def _read_text(path, delimiter, labels):
