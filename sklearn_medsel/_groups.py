@@ -1,14 +1,15 @@
 """Groups of rows, such as those of one patient, on their way into the fit of any estimator."""
 
+import inspect
+
 from sklearn import get_config
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
-from sklearn.utils.validation import has_fit_parameter
 
 
-def pass_groups(estimator, groups):
-    """Give the arguments by which ``fit`` of an estimator takes groups; none if it does not.
+def pass_groups(estimator, groups, method="fit"):
+    """Give the arguments by which an estimator takes groups; none if it does not.
 
     Parameters
     ----------
@@ -17,24 +18,26 @@ def pass_groups(estimator, groups):
         Where scikit-learn's metadata routing is on, they go where they are asked for.
     groups : ndarray of shape (n_samples,) or None
         Of the samples that it is fitted on.
+    method : {"fit", "fit_transform"}, default="fit"
+        What they are for.
 
     Returns
     -------
     dict of str to ndarray
     """
-    return {} if groups is None else dict.fromkeys(_names(estimator), groups)
+    return {} if groups is None else dict.fromkeys(_names(estimator, method), groups)
 
 
-def _names(estimator):
-    if has_fit_parameter(estimator, "groups"):
+def _names(estimator, method):
+    if "groups" in inspect.signature(getattr(estimator, method)).parameters:
         return ["groups"]
     if get_config()["enable_metadata_routing"]:
-        asked = get_routing_for_object(estimator).consumes("fit", {"groups"})
+        asked = get_routing_for_object(estimator).consumes(method, {"groups"})
         return ["groups"] if asked else []
     if isinstance(estimator, Pipeline):
         # a step may be "passthrough" or None
-        steps = [(name, step) for name, step in estimator.steps if hasattr(step, "fit")]
-        return [f"{name}__{own}" for name, step in steps for own in _names(step)]
+        steps = [(name, step) for name, step in estimator.steps if hasattr(step, method)]
+        return [f"{name}__{own}" for name, step in steps for own in _names(step, method)]
     if isinstance(estimator, BaseSearchCV) and _splits_groups(estimator.cv):
         return ["groups"]
     return []

@@ -268,6 +268,12 @@ def test_rows_of_one_id_stay_together(run, patients, tmp_path):
     )
     assert assign(frame, **settings, groups="site").groups.tolist() == frame["site"].tolist()
     assert assign(frame.assign(number=np.arange(48)), **settings).groups is None
+    joined = assign(frame.assign(site=np.append(np.arange(47) // 8, 0)), **settings, groups="site")
+    assert joined.groups.tolist() == [0] * 8 + [*np.repeat([1, 2, 3, 4], 8)] + [0] * 8
+    assert joined.remarks[0] == (
+        "Some patients (--id number) are in several groups of --groups site. Groups with a patient "
+        "in common stay in one fold, so there are 5 and not 6."
+    )
     arguments = ["--target", "response", "--cv", "2", "--id", "number"]
     status, _, err = run(frame.assign(number="P1"), *arguments)
     assert status == 2

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from sklearn_medsel._cli._columns import (
     _check_complete,
@@ -134,16 +136,38 @@ def assign_patients(frame, blocks, settings, image_root):
 
 
 def _find_groups(frame, ids, settings):
-    """Which rows stay together, the column that says so, and a remark where that is --id."""
+    """Which rows stay together, the columns that say so, and remarks on --id."""
+    repeated = ids is not None and not ids.is_unique
     if settings.groups is not None:
-        return check_groups(frame[settings.groups], settings.folds), settings.groups, []
-    if ids is None or ids.is_unique:
+        groups = check_groups(frame[settings.groups], settings.folds)
+        return _join_ids(groups, ids, settings) if repeated else (groups, settings.groups, [])
+    if not repeated:
         return None, None, []
     remark = (
         f"{ids.nunique():,} patients have {len(ids):,} rows by --id {settings.id}: the rows of one "
         "patient stay in one fold, as with --groups."
     )
     return check_groups(ids, settings.folds, "--id"), settings.id, [remark]
+
+
+def _join_ids(groups, ids, settings):
+    """Join groups that have a patient in common: no patient may be in two folds."""
+    patient = pd.factorize(ids)[0]
+    n_groups, n_patients = groups.max() + 1, patient.max() + 1
+    links = coo_array(
+        (np.ones(len(groups)), (groups, n_groups + patient)), shape=(n_groups + n_patients,) * 2
+    )
+    joined = connected_components(links, directed=False)[1][groups]
+    n_joined = len(np.unique(joined))
+    if n_joined == n_groups:
+        return groups, settings.groups, []
+    names = f"{settings.groups}, {settings.id}"
+    remark = (
+        f"Some patients (--id {settings.id}) are in several groups of --groups {settings.groups}. "
+        f"Groups with a patient in common stay in one fold, so there are {n_joined:,} and not "
+        f"{n_groups:,}."
+    )
+    return check_groups(pd.Series(joined, name=names), settings.folds), names, [remark]
 
 
 def _check_distinct(roles):

@@ -1,6 +1,5 @@
 """BlockEncoding: from a DataFrame to one array of numbers per block, and who has which block."""
 
-import inspect
 import warnings
 from typing import NamedTuple
 
@@ -8,9 +7,9 @@ import numpy as np
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
+from sklearn_medsel._groups import pass_groups
 from sklearn_medsel._plain import paths_as_text
 from sklearn_medsel.multimodal._availability import has_block
 from sklearn_medsel.multimodal._blocks import as_frame, name_rows, resolve_blocks
@@ -286,20 +285,10 @@ def _standardise(features, encoder):
 def _fit(encoder, cells, y, groups, here, block):
     """Fit an encoder on the patients who have the block, cross-fitted where it can."""
     target = None if y is None else _safe_indexing(y, np.flatnonzero(here))
-    names = [] if groups is None else _names_of_groups(encoder)
-    own = {name: np.asarray(groups)[here] for name in names}
+    groups = None if groups is None else np.asarray(groups)[here]
     with config_context(enable_metadata_routing=False):  # or a Pipeline would not take the names
+        own = pass_groups(encoder, groups, "fit_transform")
         return _call(encoder.fit_transform, block, cells, target, **own)
-
-
-def _names_of_groups(encoder):
-    """Under which names an encoder takes groups: those of its steps, if it is a Pipeline."""
-    if isinstance(encoder, Pipeline):
-        steps = [(name, own) for name, step in encoder.steps for own in _names_of_groups(step)]
-        return [f"{name}__{own}" for name, own in steps]
-    method = getattr(encoder, "fit_transform", None)  # a step may be "passthrough"
-    takes = method is not None and "groups" in inspect.signature(method).parameters
-    return ["groups"] if takes else []
 
 
 def _warn_of_leaks(encoder, block):
