@@ -1,11 +1,51 @@
-"""Groups of rows, such as those of one patient, on their way into the fit of any estimator."""
+"""Groups of rows, such as those of one patient: joined, and on their way into any estimator."""
 
 import inspect
 
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from sklearn import get_config
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
+
+from sklearn_medsel._validation import list_rows
+
+
+def joint_groups(groups, keys):
+    """Join groups that have rows of one key: no key is in two of them then.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,)
+        As given by the user.
+    keys : array-like of shape (n_samples,)
+        What must not be parted either, such as the content of a report, or a patient.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), int
+
+    Raises
+    ------
+    ValueError
+        If a group is missing.
+    """
+    codes = pd.factorize(pd.Series(np.asarray(groups)))[0]
+    if (codes < 0).any():
+        raise ValueError(
+            f"groups is missing at {list_rows(codes < 0)}; give these rows a group of their own."
+        )
+    n_rows = len(codes)
+    # each row is linked to the first one of its group, and to the first one of its key
+    firsts = []
+    for values in (codes, np.asarray(keys)):
+        _, first, place = np.unique(values, return_index=True, return_inverse=True)
+        firsts.append(first[place])
+    links = (np.ones(2 * n_rows), (np.tile(np.arange(n_rows), 2), np.concatenate(firsts)))
+    return connected_components(sparse.csr_array(links, shape=(n_rows, n_rows)), directed=False)[1]
 
 
 def pass_groups(estimator, groups, method="fit"):

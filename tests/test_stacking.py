@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+from sklearn_medsel._groups import joint_groups
 from sklearn_medsel.text._reports import check_reports
 from sklearn_medsel.text._stacking import (
     Stack,
-    joint_groups,
     make_folds,
     out_of_fold_log_odds,
     probabilities,

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from sklearn_medsel._cli._columns import (
     _check_complete,
@@ -20,6 +18,7 @@ from sklearn_medsel._cli._columns import (
 from sklearn_medsel._cli._read_blocks import find_columns
 from sklearn_medsel._cli._roles import _check_present
 from sklearn_medsel._cli._tables import InputError
+from sklearn_medsel._groups import joint_groups
 
 
 @dataclass
@@ -152,13 +151,8 @@ def _find_groups(frame, ids, settings):
 
 def _join_ids(groups, ids, settings):
     """Join groups that have a patient in common: no patient may be in two folds."""
-    patient = pd.factorize(ids)[0]
-    n_groups, n_patients = groups.max() + 1, patient.max() + 1
-    links = coo_array(
-        (np.ones(len(groups)), (groups, n_groups + patient)), shape=(n_groups + n_patients,) * 2
-    )
-    joined = connected_components(links, directed=False)[1][groups]
-    n_joined = len(np.unique(joined))
+    joined = joint_groups(groups, pd.factorize(ids)[0])
+    n_groups, n_joined = groups.max() + 1, joined.max() + 1
     if n_joined == n_groups:
         return groups, settings.groups, []
     names = f"{settings.groups}, {settings.id}"

@@ -9,6 +9,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
 
+from sklearn_medsel._groups import joint_groups
 from sklearn_medsel.base import draw_seeds, progress, resolve_device
 from sklearn_medsel.text._channels import MODES, Channels, TrainingSet, needs_vectors
 from sklearn_medsel.text._claims import encode_claims
@@ -24,7 +25,7 @@ from sklearn_medsel.text._reading import (
 )
 from sklearn_medsel.text._reports import check_reports
 from sklearn_medsel.text._sentence_labels import check_sentence_y, sentence_targets
-from sklearn_medsel.text._stacking import joint_groups, make_folds, probabilities
+from sklearn_medsel.text._stacking import make_folds, probabilities
 from sklearn_medsel.text._targets import (
     balanced_weight,
     check_classes_left,

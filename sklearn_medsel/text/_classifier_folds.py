@@ -11,12 +11,11 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support, roc
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_medsel._folds import even_folds
+from sklearn_medsel._groups import joint_groups, pass_groups
 from sklearn_medsel.base import draw_seeds
 from sklearn_medsel.feature_selection._compare_fold import corrected_paired_ttest
-from sklearn_medsel.text._stacking import joint_groups
 
 METRICS = ("accuracy", "recall", "precision", "f1", "auroc")
 _TESTED = ("f1", "auroc")
@@ -172,11 +171,9 @@ def run_folds(classifiers, folds, setting, *, n_jobs=None, progress=None):
 def _evaluate(classifier, fold, setting, keep):
     train, test = fold
     model = clone(classifier)
-    arguments = {}
-    if setting.groups is not None and has_fit_parameter(model, "groups"):
-        arguments["groups"] = setting.groups[train]
+    groups = None if setting.groups is None else setting.groups[train]
     start = time.perf_counter()
-    model.fit(_safe_indexing(setting.X, train), setting.y[train], **arguments)
+    model.fit(_safe_indexing(setting.X, train), setting.y[train], **pass_groups(model, groups))
     seconds = time.perf_counter() - start
     X_test = _safe_indexing(setting.X, test)
     predicted, score = model.predict(X_test), class_scores(model, X_test, setting.classes)

@@ -1,14 +1,10 @@
 """Channels combined: folds, out-of-fold log-odds, and a logistic regression on these."""
 
 import numpy as np
-import pandas as pd
-from scipy import sparse
 from scipy.optimize import minimize
-from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 
 from sklearn_medsel._folds import even_folds, most_folds
-from sklearn_medsel._validation import list_rows
 
 _LEAST_ALONE = 0.01
 _LIMIT = 15.0  # a separable training set has log-odds without bounds
@@ -83,23 +79,6 @@ def out_of_fold_log_odds(log_odds, target, weight, folds):
         stack = Stack().fit(log_odds[train], target[train], weight[train])
         combined[held_out] = stack.combine(log_odds[held_out])
     return combined
-
-
-def joint_groups(groups, keys):
-    """Join groups with rows of the same content: an integer per row (n,)."""
-    codes = pd.factorize(pd.Series(np.asarray(groups)))[0]
-    if (codes < 0).any():
-        raise ValueError(
-            f"groups is missing at {list_rows(codes < 0)}; give these reports a group of their own."
-        )
-    n_rows = len(codes)
-    # each row is linked to the first one of its group, and to the first one of its content
-    firsts = []
-    for values in (codes, np.asarray(keys)):
-        _, first, place = np.unique(values, return_index=True, return_inverse=True)
-        firsts.append(first[place])
-    links = (np.ones(2 * n_rows), (np.tile(np.arange(n_rows), 2), np.concatenate(firsts)))
-    return connected_components(sparse.csr_array(links, shape=(n_rows, n_rows)), directed=False)[1]
 
 
 def probabilities(log_odds, kind):
