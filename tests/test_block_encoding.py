@@ -257,6 +257,9 @@ def test_faults_of_a_table_name_block_column_and_row():
         (TableEncoder("clin").fit, table.assign(d=[[1]] * N), "column 'd' .*type list at rows"),
         (TableEncoder("clin").fit, table.assign(d=1j), "column 'd' .*type complex"),
         (TableEncoder("clin").fit, table[:1], "1 of 1 patients"),
+        (encoder.transform, table.assign(race=61), "'clin', column 'race' held words.* numbers at"),
+        (encoder.transform, table.assign(stage=61), "'clin', column 'stage' held words at fit"),
+        (encoder.transform, table.assign(sex=True), "'clin', column 'sex' held words at fit"),
     ]
     commas = {"text": "61,5", "some": ["7", "61.5", " -6,15e+1"] * (N // 3), "mixed": [6, "1,5"]}
     for name, cells in commas.items():

@@ -39,6 +39,8 @@ class Cells(NamedTuple):
         How each column is read.
     scales : list
         What that needs to know: of grades the scale, of ordered categories their ranks.
+    worded : list of bool
+        Which columns held words at fit, and no number among them.
     """
 
     numbers: np.ndarray
@@ -46,9 +48,10 @@ class Cells(NamedTuple):
     known: np.ndarray
     kinds: list
     scales: list
+    worded: list
 
 
-def read_cells(X, block, kinds=None, scales=None):
+def read_cells(X, block, kinds=None, scales=None, worded=None):
     """Read the columns of a block.
 
     Parameters
@@ -56,7 +59,7 @@ def read_cells(X, block, kinds=None, scales=None):
     X : DataFrame of shape (n_patients, n_columns)
     block : str
         Name of the block, for error messages.
-    kinds, scales : list or None, default=None
+    kinds, scales, worded : list or None, default=None
         As in `Cells`; None learns them from `X`.
 
     Returns
@@ -66,12 +69,14 @@ def read_cells(X, block, kinds=None, scales=None):
     Raises
     ------
     ValueError
-        If a cell holds something else than a number, text or a Boolean value, is infinite, or is
-        no number in a column of numbers; if numbers are written with a decimal comma.
+        If a cell holds something else than a number, text or a Boolean value, is infinite, is no
+        number in a column of numbers, or is one in a column that held nothing but words at fit; if
+        numbers are written with a decimal comma.
     """
     learn = kinds is None
     if learn:
         kinds, scales = [_NUMERIC] * X.shape[1], [None] * X.shape[1]
+        worded = [False] * X.shape[1]
     is_numeric = _numeric_dtypes(X.dtypes)
     numbers = np.full(X.shape, np.nan)
     if is_numeric.any():
@@ -86,6 +91,16 @@ def read_cells(X, block, kinds=None, scales=None):
         words, codes = _different(X.iloc[:, at], where)
         if learn:
             kinds[at], scales[at] = _learn_kind(X.iloc[:, at], words, codes, where)
+            numeric = any(_as_number(word) is not None for word in words)
+            worded[at] = kinds[at] not in (_NUMERIC, _EMPTY) and not numeric
+        elif worded[at]:
+            # most likely a code for each word; as words, all of them would be new to the model
+            wrong = np.array([*(not isinstance(word, str) for word in words), False])[codes]
+            if wrong.any():
+                raise ValueError(
+                    f"{where} held words at fit, and numbers at {name_rows(wrong, X.index)}. "
+                    "Write them as at fit, or make them missing."
+                )
         known[:, at] = codes >= 0
         if kinds[at] == _LEVEL:
             levels[at] = np.array([*map(_key, words), None], dtype=object)[codes]
@@ -106,7 +121,7 @@ def read_cells(X, block, kinds=None, scales=None):
             f"block {block!r}, column {X.columns[at]!r} is infinite at "
             f"{name_rows(infinite[:, at], X.index)}. Replace it, or make it missing."
         )
-    return Cells(numbers, levels, known, kinds, scales)
+    return Cells(numbers, levels, known, kinds, scales, worded)
 
 
 def has_values(X):

@@ -62,7 +62,8 @@ class TableEncoder:
     def fit_transform(self, X):
         """Learn, and encode the same patients; see `transform`."""
         self.columns_ = list(X.columns)
-        numbers, levels, known, self.kinds_, self._scales = read_cells(X, self.name)
+        numbers, levels, known, *read = read_cells(X, self.name)
+        self.kinds_, self._scales, self._worded = read
         present = known.any(axis=1)
         if present.sum() < 2:
             raise ValueError(
@@ -105,7 +106,7 @@ class TableEncoder:
             Who has any value in the block.
         """
         numbers, levels, known, *_ = read_cells(
-            X[self.columns_], self.name, self.kinds_, self._scales
+            X[self.columns_], self.name, self.kinds_, self._scales, self._worded
         )
         raw, unknown = self._raw(numbers, levels)
         raw = np.column_stack([raw, unknown[:, self._indicators]])
