@@ -9,7 +9,7 @@ from sklearn.utils.validation import column_or_1d
 
 from sklearn_medsel._validation import encode_labels, list_rows
 from sklearn_medsel.multimodal._estimator import MultimodalEstimator
-from sklearn_medsel.multimodal._outcomes import Binary, Classes
+from sklearn_medsel.multimodal._outcomes import Binary, Classes, refuse_survival
 
 
 class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
@@ -144,6 +144,7 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
     """
 
     def _read_outcome(self, y):
+        refuse_survival(y)
         y = column_or_1d(y, warn=True)
         missing = pd.isna(y)
         if missing.any():

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy.special import expit, log_softmax, softmax
 
+from sklearn_medsel._validation import is_survival_y
 from sklearn_medsel.feature_selection._families import (
     CoxFamily,
     LogisticFamily,
@@ -19,6 +20,12 @@ from sklearn_medsel.survival._partial_likelihood import PartialLikelihood
 from sklearn_medsel.survival._target import make_survival_y
 
 _STEPS = 25
+
+
+def refuse_survival(y):
+    """Raise ValueError if there is survival data where classes or numbers are expected."""
+    if is_survival_y(y):
+        raise ValueError("y is a survival target, an event and a time; use MultimodalCox.")
 
 
 class Outcome:

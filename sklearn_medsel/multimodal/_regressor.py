@@ -6,7 +6,7 @@ from sklearn.utils.validation import column_or_1d
 
 from sklearn_medsel._validation import list_rows
 from sklearn_medsel.multimodal._estimator import MultimodalEstimator
-from sklearn_medsel.multimodal._outcomes import Numbers
+from sklearn_medsel.multimodal._outcomes import Numbers, refuse_survival
 
 
 class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
@@ -139,7 +139,12 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
     """
 
     def _read_outcome(self, y):
+        refuse_survival(y)
         y = column_or_1d(y, warn=True)
+        if y.dtype.kind in "mM":  # as numbers, they would be nanoseconds
+            raise ValueError(
+                f"y holds dates or durations ({y.dtype}). Convert them to days or years."
+            )
         try:
             y = y.astype(np.float64)
         except (TypeError, ValueError):
