@@ -219,6 +219,17 @@ def test_target_as_a_series_list_or_array():
         np.testing.assert_array_equal(other.decision_function(X), model.decision_function(X))
 
 
+def test_columns_of_fit_are_told_as_in_scikit_learn():
+    X, y = make()
+    model = make_pipeline(estimator(blocks=BLOCKS[:2], **FAST)).fit(X, y)
+    assert model.n_features_in_ == X.shape[1]
+    assert model.feature_names_in_.tolist() == X.columns.tolist()
+    other = estimator(blocks=[("a", "table", slice(0, 6))], **FAST).fit(X, y)
+    other.fit(X.to_numpy(), y)
+    assert other.n_features_in_ == X.shape[1]
+    assert not hasattr(other, "feature_names_in_")
+
+
 def test_an_array_with_columns_by_position():
     model, X, y = fitted("regression")
     blocks = [

@@ -151,7 +151,9 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
     def _fit(self, X, y, groups):
         rng = check_random_state(self.random_state)
         outcome = self._read_outcome(y)
+        named = isinstance(X, pd.DataFrame)
         X = as_frame(X)
+        self._note_columns(X.columns, named)
         self.task_ = outcome.task
         if len(X) != len(outcome):
             raise ValueError(f"X has {len(X)} rows and y has {len(outcome)}; they must agree.")
@@ -175,6 +177,13 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
                 )
             self._tell(inputs, outcome, X, y)
         return self
+
+    def _note_columns(self, labels, named):
+        """Keep number and names of the columns, as estimators of scikit-learn do."""
+        self.n_features_in_ = len(labels)
+        vars(self).pop("feature_names_in_", None)  # of the fit before
+        if named and all(isinstance(label, str) for label in labels):
+            self.feature_names_in_ = np.array(labels, dtype=object)
 
     def _settings(self, inputs):
         """Check parameters against the blocks, and gather them."""

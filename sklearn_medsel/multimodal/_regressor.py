@@ -98,6 +98,11 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
         Name, modality and columns of each block.
     base_ : str or None
         Block fitted first.
+    n_features_in_ : int
+        Number of columns of `X`, with those of no block.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if `X` was a DataFrame and all of them are text. `X` of a prediction needs
+        the columns of the blocks only.
 
     See Also
     --------
