@@ -240,6 +240,9 @@ def test_an_array_with_columns_by_position():
     other = estimator("regression", blocks=blocks).fit(X.to_numpy(), y)
     np.testing.assert_allclose(other.predict(X.to_numpy()), model.predict(X), rtol=1e-6)
     assert len(other.modality_contributions_) == 100
+    shifted = np.column_stack([np.arange(100), X])  # say, with numbers of patients before them
+    with pytest.raises(ValueError, match="array of 25 columns, and there were 24 at fit"):
+        other.predict(shifted)
 
 
 def test_a_repeated_index_is_harmless():

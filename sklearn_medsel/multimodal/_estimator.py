@@ -292,6 +292,12 @@ class MultimodalEstimator(TransformerMixin, CallbackSupportMixin, BaseEstimator)
 
     def _inputs(self, X):
         check_is_fitted(self)
+        if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X is an array of {X.shape[1]} columns, and there were {self.n_features_in_} at "
+                "fit. Columns of an array are told by their position: give those of fit, in the "
+                "same order."
+            )
         return Inputs.of(self._encoding.transform(X))
 
     def _scores(self, X):
