@@ -274,6 +274,14 @@ def test_faults_of_a_table_name_block_column_and_row():
         assert "61" not in str(raised.value)
 
 
+def test_a_number_among_words_is_a_word():
+    """As it may be in one fold only."""
+    encoder = TableEncoder().fit(pd.DataFrame({"x": range(40), "t": ["a", "b"] * 20}))
+    new = encoder.transform(pd.DataFrame({"x": [1, 1], "t": ["a", 9]}))[0]
+    other = encoder.transform(pd.DataFrame({"x": [1, 1], "t": ["a", "zebra"]}))[0]
+    np.testing.assert_array_equal(new, other)
+
+
 def test_words_with_commas_are_levels():
     table = pd.DataFrame({"x": range(40), "site": ["1,5", "lung"] * 20, "T": ["T1,2", "T3,4"] * 20})
     table["codes"] = pd.Categorical(["1,5", "2"] * 20)

@@ -69,9 +69,9 @@ def read_cells(X, block, kinds=None, scales=None, worded=None):
     Raises
     ------
     ValueError
-        If a cell holds something else than a number, text or a Boolean value, is infinite, is no
-        number in a column of numbers, or is one in a column that held nothing but words at fit; if
-        numbers are written with a decimal comma.
+        If a cell holds something else than a number, text or a Boolean value, is infinite, or is
+        no number in a column of numbers; if a column that held words at fit holds nothing but
+        numbers; if numbers are written with a decimal comma.
     """
     learn = kinds is None
     if learn:
@@ -94,11 +94,12 @@ def read_cells(X, block, kinds=None, scales=None, worded=None):
             numeric = any(_as_number(word) is not None for word in words)
             worded[at] = kinds[at] not in (_NUMERIC, _EMPTY) and not numeric
         elif worded[at]:
-            # most likely a code for each word; as words, all of them would be new to the model
-            wrong = np.array([*(not isinstance(word, str) for word in words), False])[codes]
-            if wrong.any():
+            # most likely codes for the words, all of which would be new to the model; one number
+            # among words is a new word as any other
+            here = codes >= 0
+            if here.any() and not any(isinstance(words[k], str) for k in np.unique(codes[here])):
                 raise ValueError(
-                    f"{where} held words at fit, and numbers at {name_rows(wrong, X.index)}. "
+                    f"{where} held words at fit, and numbers at {name_rows(here, X.index)}. "
                     "Write them as at fit, or make them missing."
                 )
         known[:, at] = codes >= 0
