@@ -1037,6 +1037,26 @@ def test_a_block_that_never_changes_is_told_and_does_not_stop_a_fit(fusion, n_fe
     np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(changed))
 
 
+@pytest.mark.parametrize(("base", "n_blocks"), [("a", 2), ("a", 1), (None, 1)])
+def test_a_block_in_which_nothing_varies_changes_no_prediction(base, n_blocks):
+    X, y = make()
+    X["still"] = 1.0
+    plain = estimator(blocks=BLOCKS[:n_blocks], base=base, max_epochs=0).fit(X, y)
+    more = estimator(blocks=[*BLOCKS[:n_blocks], ("d", "table", "still")], base=base, max_epochs=0)
+    with pytest.warns(UserWarning, match="block 'd': nothing in it varies"):
+        more.fit(X, y)
+    np.testing.assert_allclose(decision(more, X), decision(plain, X))
+
+
+def test_the_base_is_the_same_model_by_itself():
+    X, y = make()
+    alone, first = (
+        estimator(blocks=BLOCKS[:n_blocks], max_epochs=0).fit(X, y)._fused.terms[0]
+        for n_blocks in (1, 3)
+    )
+    np.testing.assert_allclose(alone.oof, first.oof)
+
+
 def test_where_nothing_varies_there_is_nothing_to_learn():
     X, y = make()
     with pytest.raises(ValueError, match="no column of any block varies"):

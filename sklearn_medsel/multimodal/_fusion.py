@@ -158,7 +158,10 @@ class _Fit:
         self.terms, self.weights, self.fold_weights, self.interactions = [], [], [], []
         self.fold = fold_of_rows(folds, n)
         base = settings.base if settings.fusion == "residual" else None
-        self.beyond_base = [b for b in range(self.n_blocks) if b != base]
+        # a block in which nothing varies is as good as not there
+        telling = np.flatnonzero(inputs.sizes).tolist()
+        self.n_telling = len(telling)
+        self.beyond_base = [b for b in telling if b != base]
 
     # -- features ------------------------------------------------------------------------------
 
@@ -280,9 +283,10 @@ class _Fit:
         base leaves over, there is no whole, and few features may tell all: there they are believed
         if they are clearly better.
         """
-        if len(blocks) > 1 or self.n_blocks == 1:
+        is_lone = blocks == self.beyond_base and len(blocks) == 1
+        if len(blocks) > 1 or (is_lone and self.n_telling == 1):
             return 1.0
-        return _ODDS_OF_LONE if blocks == self.beyond_base else 0.0
+        return _ODDS_OF_LONE if is_lone else 0.0
 
     def _block(self, block, offset):
         return LinearTerm(str(block), (block,), self._expert([block], offset))
