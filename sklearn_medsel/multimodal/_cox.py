@@ -95,7 +95,7 @@ class MultimodalCox(MultimodalEstimator):
         Block fitted first.
     n_features_in_ : int
         Number of columns of `X`, with those of no block.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,), object
         Their names, if `X` was a DataFrame and all of them are text. `X` of a prediction needs
         the columns of the blocks only.
 
