@@ -1,7 +1,18 @@
 """Folds: drawn by a seed, in equal shares and without parting groups, or given and checked."""
 
+from contextlib import contextmanager
+
 import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+
+@contextmanager
+def in_fold(number):
+    """Name the fold in an error: its patients may lack what all together have."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"Fold {number}: {error}") from error
 
 
 def even_folds(strata, groups, n_splits, seed):

@@ -146,7 +146,7 @@ class KnownScores(BaseEstimator):
 
 def _predict(estimator, fold, number, patients):
     """Fit on some patients and predict others."""
-    from sklearn_medsel.multimodal._compare_fold import in_fold
+    from sklearn_medsel._folds import in_fold
 
     train, test = fold
     groups = None if patients.groups is None else patients.groups[train]

@@ -1,7 +1,6 @@
 """Models on shared folds, their scores and the table of these: inner half of the comparison."""
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +14,7 @@ from sklearn.metrics import (
 )
 from sklearn.utils import _safe_indexing
 
+from sklearn_medsel._folds import in_fold
 from sklearn_medsel._groups import pass_groups
 from sklearn_medsel.feature_selection._compare_fold import corrected_paired_ttest
 from sklearn_medsel.multimodal._compare_models import BlockBaseline
@@ -44,15 +44,6 @@ class Setting:
     models: dict = field(default_factory=dict)
     scorers: dict = field(default_factory=dict)
     own: dict = field(default_factory=dict)
-
-
-@contextmanager
-def in_fold(number):
-    """Name the fold in an error: its patients may lack what all together have."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"Fold {number}: {error}") from error
 
 
 def evaluate(fold, setting, number):

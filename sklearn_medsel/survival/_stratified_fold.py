@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
+from sklearn_medsel._folds import in_fold
 from sklearn_medsel._groups import pass_groups
 from sklearn_medsel._validation import list_rows
 from sklearn_medsel.survival._breslow import breslow_survival
@@ -90,10 +91,8 @@ def evaluate_fold(setting, number, train, test):
     fitted, own = fit_model(setting, train)
     risk = predict_risk(fitted, _safe_indexing(setting.X, test)) - own.mean()
     risk_train = _cross_fitted(fitted, setting, number, train)
-    try:
+    with in_fold(number):
         cuts = find_cuts(y_train, join_tied(risk_train, own), setting.n_groups, setting.cut)
-    except ValueError as error:
-        raise ValueError(f"Fold {number}: {error}") from error
     auc = auc_at(
         censoring_curve(y_train["event"], y_train["time"]),
         y_test["event"],
@@ -124,18 +123,16 @@ def _cross_fitted(fitted, setting, number, train):
     """Risks of the training samples by models that did not see them, around zero."""
     # of the estimator itself only: inside a Pipeline or a search, features or settings were chosen
     # by the outcome of all training samples, before the last step left any of them out
-    own = getattr(fitted, "oof_score_", None)
-    if own is not None:
-        risk = np.asarray(own, dtype=np.float64)
+    score = getattr(fitted, "oof_score_", None)
+    if score is not None:
+        risk = np.asarray(score, dtype=np.float64)
         if risk.shape == (train.size,) and np.isfinite(risk).all():
             return risk - risk.mean()
     groups = None if setting.groups is None else setting.groups[train]
-    try:
+    with in_fold(number):
         inner = survival_folds(
             setting.y["event"][train], setting.inner_cv, groups, setting.seed, name="inner_cv"
         )
-    except ValueError as error:
-        raise ValueError(f"Fold {number}: {error}") from error
     risk = np.empty(train.size)
     for part, held_out in inner:
         inner_model, own = fit_model(setting, train[part])
