@@ -40,6 +40,11 @@ def list_rows(mask, *, limit=5):
     return f"row{'s' if positions.size != 1 else ''} {named}"
 
 
+def name_columns(values):
+    """Give a 2-D array as a DataFrame with the columns x0, x1 and so on."""
+    return pd.DataFrame(values, columns=[f"x{place}" for place in range(values.shape[1])])
+
+
 def has_decimal_commas(texts):
     """Tell whether texts are all numbers, and some of them have a decimal comma.
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklearn_medsel._validation import name_columns
+
 MODALITIES = ("table", "image", "text")
 TOGETHER, NETWORK = "together", "network"
 TERMS_OF_SEVERAL = (TOGETHER, NETWORK)
@@ -42,7 +44,7 @@ def as_frame(X):
         If X is neither, is empty, has two columns of one name, or column labels of several levels.
     """
     if isinstance(X, np.ndarray) and X.ndim == 2:
-        X = pd.DataFrame(X, columns=[f"x{k}" for k in range(X.shape[1])])
+        X = name_columns(X)
     if not isinstance(X, pd.DataFrame):
         found = f"an array of shape {X.shape}" if isinstance(X, np.ndarray) else type(X).__name__
         raise ValueError(f"X must be a DataFrame or a 2-D array, found {found}.")

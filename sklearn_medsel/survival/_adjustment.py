@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_medsel._validation import list_rows
+from sklearn_medsel._validation import list_rows, name_columns
 from sklearn_medsel.survival._cox import cox_regression
 
 _MANY_NUMBERS = 20  # so many different ones are no categories, although they are written as text
@@ -135,8 +135,9 @@ def find_base(base, estimator, X):
                 f"base={base!r} is a block of the modality {modality!r}, which hazard ratios "
                 "cannot be adjusted for; name a table block, or columns of numbers or categories."
             )
-        if getattr(estimator, "best_estimator_", estimator) is model:
-            X = _with_names(X)
+        takes_X = getattr(estimator, "best_estimator_", estimator) is model
+        if takes_X and not isinstance(X, pd.DataFrame):
+            X = name_columns(X.toarray() if hasattr(X, "toarray") else np.asarray(X))
     if base is None and not (isinstance(X, pd.DataFrame) and set(columns) <= set(X.columns)):
         return None
     if not isinstance(X, pd.DataFrame):
@@ -148,14 +149,6 @@ def find_base(base, estimator, X):
         raise ValueError(f"base names {named}, but X has {len(X.columns)} other columns{known}.")
     _check_once(columns, X)
     return X[list(columns)]
-
-
-def _with_names(X):
-    """Columns of an array by the names that a fusion gives them."""
-    if isinstance(X, pd.DataFrame):
-        return X
-    X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
-    return pd.DataFrame(X, columns=[f"x{place}" for place in range(X.shape[1])])
 
 
 def _check_once(base, X):
