@@ -197,9 +197,11 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
             return self._fit(X, y)
 
     def _fit(self, X, y):
+        n_events = 0
         if is_survival_y(y):
             event, _ = check_survival_y(y, require_events=False)
             check_consistent_length(X, y)
+            n_events = event.sum()
         self.representation_ = _fitted(self.representation, X)
         values = self._represent(X, reset=True)
         tried = self._numbers_to_try(len(values), len(np.unique(values, axis=0)))
@@ -222,7 +224,7 @@ class SubtypeClusterer(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         self.cluster_centers_ = np.array(
             [values[self.labels_ == cluster].mean(axis=0) for cluster in range(self.n_clusters_)]
         )
-        testable = is_survival_y(y) and event.any() and self.n_clusters_ > 1
+        testable = n_events and self.n_clusters_ > 1
         self.logrank_ = logrank_test(y, self.labels_) if testable else None
         return self
 

@@ -40,6 +40,6 @@ def _leaks(step):
     """Whether ``fit_transform`` is a fit on `y`, and then a description of the same patients."""
     if getattr(type(step), "fit_transform", None) is not TransformerMixin.fit_transform:
         return False
-    # of the selectors of scikit-learn, the others need y only for some ways of scoring
+    # scikit-learn's selectors by a score look at y, but their tags do not say so
     selects = isinstance(step, SelectorMixin) and not isinstance(step, VarianceThreshold)
     return selects or (isinstance(step, BaseEstimator) and get_tags(step).target_tags.required)
